@@ -1,1 +1,33 @@
-"""placeholder."""
+"""Plangate's vocabulary and pure rules: contracts, plans, policy, errors and the tool author's kit.
+
+Nothing here does I/O, reads a clock or talks to Temporal, so everything is safe to import anywhere,
+workflows included. May import: the standard library, pydantic, jmespath, jsonschema.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plangate.errors import ErrorType, PlangateError
+    from plangate.toolkit import Effect, Idempotency, ToolContext, ToolError, tool
+
+__all__ = ["Effect", "ErrorType", "Idempotency", "PlangateError", "ToolContext", "ToolError", "tool"]
+
+_HOMES = {
+    "Effect": "plangate.toolkit",
+    "ErrorType": "plangate.errors",
+    "Idempotency": "plangate.toolkit",
+    "PlangateError": "plangate.errors",
+    "ToolContext": "plangate.toolkit",
+    "ToolError": "plangate.toolkit",
+    "tool": "plangate.toolkit",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the author's kit on first use: `plangate --help` doesn't pay for pydantic."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'plangate' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,1 @@
+"""Contender (b): the OpenAI Agents SDK with Temporal's plugin, five activities as its tools."""

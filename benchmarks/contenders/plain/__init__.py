@@ -1,0 +1,1 @@
+"""Contender (a): a plain Temporal workflow, written the way a good engineer would without any framework."""

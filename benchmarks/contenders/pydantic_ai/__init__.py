@@ -1,0 +1,1 @@
+"""Contender (c): pydantic-ai with its Temporal durability, five function tools."""

@@ -1,0 +1,120 @@
+"""What an agent is to the rest of the system: contracts only; folders are read by `activities.catalogue`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from plangate.plans import Plan
+from plangate.policy import Rule, Verdict
+from plangate.toolkit import ToolPolicy
+
+
+class Limits(BaseModel):
+    """The bounds of one run; from the scope file's table of limits."""
+
+    model_config = ConfigDict(frozen=True)
+
+    request_characters: int = Field(default=4000, ge=1, le=1_000_000)
+    plan_steps: int = Field(default=25, ge=1, le=1000)
+    tool_calls: int = Field(default=100, ge=1, le=100_000)
+    revisions: int = Field(default=2, ge=0, le=20)
+    parallel: int = Field(default=8, ge=1, le=200)
+    """Calls in flight at most; calls that wait at a gate don't count."""
+    items: int = Field(default=200, ge=1, le=10_000)
+    """Items of a `for_each` step at most."""
+    decision_seconds: float = Field(default=86400.0, gt=0, le=365 * 86400)
+    """Time to decide; then the gate expires, which counts as a rejection."""
+
+
+class ScopeTool(BaseModel):
+    """One line of the scope file's table of tools."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    does: str = ""
+    rule: Rule
+    line: int = 0
+
+
+class Scope(BaseModel):
+    """A scope file, read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    title: str = ""
+    text: str = ""
+    """The whole file as its owner wrote it; the planner's prompt contains it."""
+    sections: dict[str, str] = Field(default_factory=dict)
+    """Prose by heading in lower case: `purpose`, `what it accepts`, …"""
+    tools: dict[str, ScopeTool] = Field(default_factory=dict)
+    limits: Limits = Limits()
+
+
+class ScopeProblem(BaseModel):
+    """One mistake of a file of an agent folder."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    line: int | None = None
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.file}{f':{self.line}' if self.line else ''}: {self.problem}"
+
+
+class ModelSettings(BaseModel):
+    """Which model does what; names are pinned versions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: str = ""
+    answer: str = ""
+    screen: str = ""
+
+
+class AgentSettings(BaseModel):
+    """`agent.yaml`: what a developer sets. What the agent may do stands in `scope.md`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = Field(default="", max_length=200)
+    description: str = Field(default="", max_length=2000)
+    models: ModelSettings = ModelSettings()
+    settings: dict[str, str] = Field(default_factory=dict)
+    """Handed to tools as `ctx.settings`; `PLANGATE_<AGENT>_<NAME>` in the environment overrides them."""
+    examples: list[str] = Field(default_factory=list)
+    """Requests that people can try."""
+    temperature: float | None = Field(default=None, ge=0, le=2)
+
+
+class Admission(BaseModel):
+    """Result of the activity `admit`: what the run may do, as data in history."""
+
+    agent: str
+    agent_version: str
+    namespace: str = "default"
+    limits: Limits = Limits()
+    verdict: Verdict
+    plan: Plan | None = None
+    """The caller's plan, validated."""
+    tools: dict[str, ToolPolicy] = Field(default_factory=dict)
+    """Policies of the tools that the caller's plan uses."""
+    message: str = ""
+    """When refused: what to tell the user."""
+
+
+class AgentSummary(BaseModel):
+    """For `plangate agents list` and `show`."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    version: str = ""
+    tools: list[dict[str, Any]] = Field(default_factory=list)
+    limits: Limits = Limits()
+    examples: list[str] = Field(default_factory=list)
+    problems: list[ScopeProblem] = Field(default_factory=list)

@@ -1,0 +1,183 @@
+"""Rules about tools, in words that the owner of an agent can sign off, and the verdicts they give.
+
+A rule is one of
+
+    by itself
+    asks first
+    never
+    by itself when amount is under 25, otherwise asks first
+    asks first when address.country is not GB, otherwise by itself
+
+Conditions look at the call's bound arguments and can be joined with `and`. What can't be evaluated (an argument that
+is missing or of another type) never allows: the rule then gives the stricter of its two actions.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Action(StrEnum):
+    """What a guardrail or a rule says; from lenient to strict."""
+
+    ALLOW = "allow"
+    CHANGE = "change"
+    ASK = "ask"
+    BLOCK = "block"
+
+    @property
+    def strictness(self) -> int:
+        """Higher is stricter."""
+        return list(Action).index(self)
+
+
+class Verdict(BaseModel):
+    """What a rule or guardrail says, with its reason and the rule's id."""
+
+    model_config = ConfigDict(frozen=True)
+
+    action: Action
+    rule: str = ""
+    reason: str = ""
+
+
+class Condition(BaseModel):
+    """One comparison of an argument with a fixed value."""
+
+    model_config = ConfigDict(frozen=True)
+
+    field: str
+    """Dotted path into the arguments."""
+    op: str
+    """One of `<`, `<=`, `>`, `>=`, `==`, `!=`."""
+    value: Any
+
+    def holds(self, args: Mapping[str, Any]) -> bool | None:
+        """True or false; None when the argument is missing or not comparable."""
+        found: Any = args
+        for part in self.field.split("."):
+            if not isinstance(found, Mapping) or part not in found:
+                return None
+            found = found[part]
+        return _compare(self.op, found, self.value)
+
+
+class Rule(BaseModel):
+    """When a tool may be called."""
+
+    model_config = ConfigDict(frozen=True)
+
+    then: Action
+    when: list[Condition] = Field(default_factory=list)
+    otherwise: Action | None = None
+    text: str = ""
+    """The rule as its owner wrote it."""
+
+    def verdict(self, tool: str, args: Mapping[str, Any]) -> Verdict:
+        """What the rule says of a call with these bound arguments."""
+        rule = f"scope.tools.{tool}"
+        if not self.when or self.otherwise is None:
+            return Verdict(action=self.then, rule=rule, reason=f"the scope says {self.text!r} for {tool}")
+        results = [condition.holds(args) for condition in self.when]
+        if None in results:
+            stricter = max(self.then, self.otherwise, key=lambda action: action.strictness)
+            unknown = self.when[results.index(None)].field
+            return Verdict(action=stricter, rule=rule, reason=f"{unknown!r} of {tool} can't be compared as {self.text!r} says")
+        action = self.then if all(results) else self.otherwise
+        return Verdict(action=action, rule=rule, reason=f"the scope says {self.text!r} for {tool}")
+
+    @property
+    def short(self) -> str:
+        """`allow`, `ask`, `never`, or `when` for a rule that depends on the arguments."""
+        if self.when:
+            return "when"
+        return {Action.ALLOW: "allow", Action.BLOCK: "never"}.get(self.then, "ask")
+
+
+_ACTIONS = {"by itself": Action.ALLOW, "asks first": Action.ASK, "never": Action.BLOCK}
+_OPERATORS: list[tuple[str, str]] = [
+    ("is at least", ">="),
+    ("is at most", "<="),
+    ("is up to", "<="),
+    ("is under", "<"),
+    ("is below", "<"),
+    ("is less than", "<"),
+    ("is over", ">"),
+    ("is above", ">"),
+    ("is more than", ">"),
+    ("is not", "!="),
+    ("is", "=="),
+    ("<=", "<="),
+    (">=", ">="),
+    ("!=", "!="),
+    ("=", "=="),
+    ("<", "<"),
+    (">", ">"),
+]
+RULE_HELP = (
+    "a rule is 'by itself', 'asks first', 'never', or for example "
+    "'by itself when amount is under 25, otherwise asks first'"
+)
+
+
+def parse_rule(text: str) -> Rule:
+    """Read a rule.
+
+    Raises:
+        ValueError: When it can't be read; the message says what is allowed.
+    """
+    plain = re.sub(r"[`*_]{1,2}(?=\w)|(?<=\w)[`*]{1,2}", "", " ".join(text.split())).strip().rstrip(".")
+    words = plain.lower()
+    if words in _ACTIONS:
+        return Rule(then=_ACTIONS[words], text=plain)
+    match = re.fullmatch(r"(by itself|asks first|never) (?:when|if) (.+?)[,;] (?:otherwise|else) (?:it )?(.+)", plain, re.I)
+    if not match or match[3].lower() not in _ACTIONS:
+        raise ValueError(f"{plain!r} is not a rule: {RULE_HELP}")
+    conditions = [_condition(part) for part in re.split(r"\s+and\s+", match[2])]
+    return Rule(then=_ACTIONS[match[1].lower()], when=conditions, otherwise=_ACTIONS[match[3].lower()], text=plain)
+
+
+def _condition(text: str) -> Condition:
+    for words, op in _OPERATORS:
+        match = re.fullmatch(rf"([A-Za-z_][\w.]*)\s*{re.escape(words)}(?:\s+|(?<=[<>=])\s*)(.+)", text.strip(), re.I)
+        if match:
+            return Condition(field=match[1], op=op, value=_value(match[2]))
+    raise ValueError(f"{text!r} is not a condition: write for example 'amount is under 25'; {RULE_HELP}")
+
+
+def _value(text: str) -> Any:
+    plain = text.strip().strip("'\"")
+    number = re.fullmatch(r"[£$€]?\s*(-?[\d,]*\.?\d+)\s*(?:[A-Z]{3}|[£$€])?", plain)
+    if number:
+        return float(number[1].replace(",", ""))
+    return {"true": True, "yes": True, "false": False, "no": False}.get(plain.lower(), plain)
+
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+def _compare(op: str, left: Any, right: Any) -> bool | None:
+    if isinstance(left, str) and isinstance(right, float):
+        try:
+            left = float(left)
+        except ValueError:
+            return None
+    comparable = isinstance(left, (int, float)) and not isinstance(left, bool) and isinstance(right, float)
+    if not comparable and type(left) is not type(right):
+        return None
+    if isinstance(left, float) and left != left:  # NaN compares false with everything, so it would pass `over` rules
+        return None
+    return _COMPARE[op](left, right)

@@ -1,0 +1,451 @@
+"""The contracts of a run: what starts it, what it is, what it ends with. All are plain JSON in Temporal history."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from plangate.agents import Limits
+from plangate.approvals import ApprovalDecision, ApprovalGrant, ApprovalRequest, Receipt
+from plangate.errors import ErrorPayload
+from plangate.plans import Plan
+from plangate.policy import Verdict
+from plangate.toolkit import ToolPolicy
+
+WORKFLOW = "AgentRun"
+TASK_QUEUE = "plangate"
+INLINE_BYTES = 64 * 1024
+"""A result larger than this is stored in the database and enters history as a reference."""
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    COMPLETED = "completed"
+    DEGRADED = "degraded"
+    """Completed with gaps: the answer says what is missing."""
+    DECLINED = "declined"
+    """Out of scope, or refused by a guardrail; nothing was done."""
+    REJECTED = "rejected"
+    """A person said no to something that the run needed, or didn't answer in time."""
+    ESCALATED = "escalated"
+    """Handed over to a person."""
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Phase(StrEnum):
+    """What a run is doing."""
+
+    ADMITTING = "admitting"
+    PLANNING = "planning"
+    EXECUTING = "executing"
+    WAITING = "waiting for approval"
+    PAUSED = "paused"
+    ANSWERING = "answering"
+    ENDED = "ended"
+
+
+class RunRequest(BaseModel):
+    """What a caller asks for: the input of the workflow `AgentRun`, apart from `carried`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    agent: str = ""
+    request: str = ""
+    """What the person wrote."""
+    user: str | None = None
+    session: str | None = None
+    plan: dict[str, Any] | None = None
+    """The caller's own plan; it is validated and gated like a model's."""
+    input: dict[str, Any] = Field(default_factory=dict)
+    """Structured input that plans can refer to as `input`."""
+    stream: bool = False
+    """Somebody watches: the answer's text is streamed through the answering activity's heartbeats."""
+
+
+class CallStatus(StrEnum):
+    """Where one call stands."""
+
+    BINDING = "binding"
+    WAITING = "waiting for approval"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
+class StepStatus(StrEnum):
+    """Where a step stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting for approval"
+    DONE = "done"
+    SKIPPED = "skipped"
+    """Its condition was false, or it needs a step that has no result."""
+    FAILED = "failed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more happens to it."""
+        return self not in (StepStatus.PENDING, StepStatus.RUNNING, StepStatus.WAITING)
+
+
+class Result(BaseModel):
+    """A call's result: the value itself when it is small, always the key under which it is stored."""
+
+    key: str = ""
+    """Idempotency key of the call, and the key of the stored result."""
+    size: int = 0
+    """Bytes of JSON."""
+    inline: bool = True
+    value: Any = None
+    preview: str = ""
+    """The first characters of a result that isn't inline."""
+
+
+class CallState(BaseModel):
+    """One call: of a step, of an item of a `for_each` step, or of a step's fallback."""
+
+    id: str
+    status: CallStatus = CallStatus.BINDING
+    item: int | None = None
+    fallback: bool = False
+    tool: str = ""
+    summary: str = ""
+    result: Result | None = None
+    error: ErrorPayload | None = None
+    gate: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class StepState(BaseModel):
+    """One step of the plan."""
+
+    id: str
+    revision: int = 0
+    """The plan revision in which the step was born."""
+    status: StepStatus = StepStatus.PENDING
+    calls: list[CallState] = Field(default_factory=list)
+    items: int | None = None
+    """Number of items of a `for_each` step, once known."""
+    items_ref: Result | None = None
+    """The evaluated list."""
+    reason: str = ""
+    """Why it was skipped, failed or rejected."""
+    error: ErrorPayload | None = None
+
+
+class Usage(BaseModel):
+    """Tokens and cost."""
+
+    model_config = ConfigDict(frozen=True)
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    unpriced_calls: int = 0
+    """Calls of models without a known price: their cost is unknown, not zero."""
+    models: list[str] = Field(default_factory=list)
+
+    def plus(self, other: Usage) -> Usage:
+        """The sum."""
+        return Usage(
+            calls=self.calls + other.calls,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cost_usd=round(self.cost_usd + other.cost_usd, 9),
+            unpriced_calls=self.unpriced_calls + other.unpriced_calls,
+            models=[*self.models, *(m for m in other.models if m not in self.models)],
+        )
+
+
+class Event(BaseModel):
+    """One line of a run's timeline."""
+
+    at: datetime
+    kind: str
+    """`admitted`, `planned`, `started`, `done`, `failed`, `skipped`, `asked`, `decided`, `paused`, …"""
+    text: str
+    step: str | None = None
+
+
+class RunState(BaseModel):
+    """Everything a run knows, in one serialisable model; carried through continue-as-new."""
+
+    request: RunRequest
+    started_at: datetime
+    phase: Phase = Phase.ADMITTING
+    agent_version: str = ""
+    namespace: str = "default"
+    effect_identity: str = ""
+    limits: Limits = Limits()
+    verdict: Verdict | None = None
+    plan: Plan | None = None
+    tools: dict[str, ToolPolicy] = Field(default_factory=dict)
+    revision: int = 0
+    message: str = ""
+    """From the planner or admission: what to tell the user when nothing is done."""
+    steps: dict[str, StepState] = Field(default_factory=dict)
+    gates: dict[str, ApprovalRequest] = Field(default_factory=dict)
+    """By call id."""
+    inbox: list[ApprovalDecision] = Field(default_factory=list)
+    """Decisions that came in and aren't judged yet."""
+    held: list[ApprovalDecision] = Field(default_factory=list)
+    """Early decisions."""
+    seen: dict[str, Receipt] = Field(default_factory=dict)
+    """Receipts of the newest decisions that have an id of their own."""
+    unrecorded: list[Receipt] = Field(default_factory=list)
+    """Receipts that aren't in the database yet."""
+    receipts: dict[str, int] = Field(default_factory=dict)
+    """How many decisions ended in which `ReceiptStatus`."""
+    calls: int = 0
+    """Tool calls started."""
+    usage: Usage = Usage()
+    paused: bool = False
+    cancelled_steps: list[str] = Field(default_factory=list)
+    cancelling: bool = False
+    looked: bool = False
+    """A planner revision is due because the plan said `needs: look first`."""
+    timeline: list[Event] = Field(default_factory=list)
+    answer: str = ""
+    outcome: Outcome | None = None
+    error: ErrorPayload | None = None
+    generation: int = 0
+    """How often the run continued as new."""
+
+
+class RunInput(RunRequest):
+    """The workflow's input: a request, and after continue-as-new the state."""
+
+    carried: RunState | None = None
+
+
+class StepReport(BaseModel):
+    """A step, for people and programs outside."""
+
+    id: str
+    title: str
+    tool: str
+    status: StepStatus
+    summary: str = ""
+    """The call in words."""
+    optional: bool = False
+    calls: int = 0
+    done_calls: int = 0
+    reason: str = ""
+    revision: int = 0
+    error: ErrorPayload | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class RunStatus(BaseModel):
+    """Answer of the query `status`."""
+
+    run: str
+    agent: str
+    agent_version: str = ""
+    user: str | None = None
+    request: str = ""
+    phase: Phase
+    outcome: Outcome | None = None
+    goal: str = ""
+    revision: int = 0
+    steps: list[StepReport] = Field(default_factory=list)
+    pending: list[ApprovalRequest] = Field(default_factory=list)
+    usage: Usage = Usage()
+    started_at: datetime | None = None
+    answer: str = ""
+    error: ErrorPayload | None = None
+    events: int = 0
+    """Length of the timeline."""
+
+
+class RunResult(BaseModel):
+    """What a run ends with: the workflow's result, or the detail of its failure."""
+
+    run: str
+    agent: str
+    agent_version: str = ""
+    user: str | None = None
+    session: str | None = None
+    request: str = ""
+    outcome: Outcome
+    answer: str = ""
+    summary: str = ""
+    """Markdown: what was asked, planned, done, decided by whom, what failed, what it cost."""
+    gaps: list[str] = Field(default_factory=list)
+    steps: list[StepReport] = Field(default_factory=list)
+    approvals: list[ApprovalRequest] = Field(default_factory=list)
+    receipts: dict[str, int] = Field(default_factory=dict)
+    usage: Usage = Usage()
+    revision: int = 0
+    error: ErrorPayload | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+# --- activity contracts -----------------------------------------------------------------------------------------
+
+
+class ScopeEntry(BaseModel):
+    """One name in the scope of references: a value, or where the value is stored."""
+
+    value: Any = None
+    stored: str | list[str | None] | None = None
+    """Key of a stored result, or for a `for_each` step the keys of its items (None for an item without a result)."""
+    index: int | None = None
+    """Take this element of the stored list (for `item`)."""
+
+
+class PlanTask(BaseModel):
+    """Input of the activity `make_plan`."""
+
+    run: str
+    agent: str
+    agent_version: str = ""
+    request: str
+    user: str | None = None
+    session: str | None = None
+    input: dict[str, Any] = Field(default_factory=dict)
+    today: str = ""
+    revision: int = 0
+    plan: Plan | None = None
+    """With a revision: the plan so far."""
+    steps: list[StepReport] = Field(default_factory=list)
+    results: dict[str, list[str]] = Field(default_factory=dict)
+    """Step id → keys of its stored results."""
+    why: str = ""
+    """With a revision: what happened."""
+
+
+class PlanOutcome(BaseModel):
+    """Result of `make_plan`."""
+
+    action: str
+    """`plan`, `decline` or `hand_over`."""
+    message: str = ""
+    plan: Plan | None = None
+    tools: dict[str, ToolPolicy] = Field(default_factory=dict)
+    usage: Usage = Usage()
+    verdict: Verdict | None = None
+    repairs: int = 0
+
+
+class BindTask(BaseModel):
+    """Input of the local activity `bind_call`: resolve, validate and default the arguments; say what policy says."""
+
+    run: str
+    agent: str
+    agent_version: str = ""
+    user: str | None = None
+    step: str
+    call: str
+    tool: str
+    args: dict[str, Any]
+    scope: dict[str, ScopeEntry] = Field(default_factory=dict)
+    when: str | None = None
+    gate: ApprovalRequest | None = None
+    """With an edit: the gate whose arguments change. Nothing is recorded then."""
+    opened_at: datetime | None = None
+    deadline: datetime | None = None
+    risk: str = ""
+    revision: int = 0
+
+
+class Bound(BaseModel):
+    """Result of `bind_call`."""
+
+    args: dict[str, Any] = Field(default_factory=dict)
+    digest: str = ""
+    verdict: Verdict
+    summary: str = ""
+    risk: str = ""
+    problems: list[str] = Field(default_factory=list)
+    error: ErrorPayload | None = None
+
+
+class EvaluateTask(BaseModel):
+    """Input of the local activity `evaluate`: an expression over results that aren't in history."""
+
+    run: str
+    step: str
+    expression: str
+    scope: dict[str, ScopeEntry] = Field(default_factory=dict)
+    key: str = ""
+    """Where to store a value that is too large for history."""
+
+
+class Evaluated(BaseModel):
+    """Result of `evaluate`."""
+
+    truth: bool = False
+    items: int | None = None
+    result: Result | None = None
+    error: ErrorPayload | None = None
+
+
+class ToolCall(BaseModel):
+    """Input of a tool's activity, whose type is the tool's name."""
+
+    run: str
+    agent: str
+    agent_version: str = ""
+    step: str
+    call: str
+    tool: str
+    tool_version: str = ""
+    key: str
+    args: dict[str, Any] = Field(default_factory=dict)
+    digest: str = ""
+    """Of the bound arguments; empty when the activity binds them itself."""
+    grant: ApprovalGrant | None = None
+    user: str | None = None
+    session: str | None = None
+
+
+class RespondTask(BaseModel):
+    """Input of the activity `respond`: references, not results."""
+
+    run: str
+    agent: str
+    agent_version: str = ""
+    request: str
+    user: str | None = None
+    session: str | None = None
+    today: str = ""
+    goal: str = ""
+    outcome: Outcome
+    steps: list[StepReport] = Field(default_factory=list)
+    results: dict[str, list[str]] = Field(default_factory=dict)
+    answers: dict[str, Any] = Field(default_factory=dict)
+    """Step id → what a person answered in its place, and fixed fallback values."""
+    gaps: list[str] = Field(default_factory=list)
+    stream: bool = False
+
+
+class Answer(BaseModel):
+    """Result of `respond`."""
+
+    text: str
+    usage: Usage = Usage()
+    verdict: Verdict | None = None
+
+
+class RecordTask(BaseModel):
+    """Input of the local activity `record`: the end of a run, and decisions, into the database."""
+
+    run: str
+    result: RunResult | None = None
+    gates: list[ApprovalRequest] = Field(default_factory=list)
+    receipts: list[Receipt] = Field(default_factory=list)

@@ -1,0 +1,348 @@
+"""The tool author's kit: `@tool`, `ToolContext`, `ToolError`.
+
+    from plangate import ToolContext, ToolError, tool
+
+    @tool(effect="consequential", idempotency="key", summary="Refund {amount} for order {order_id}")
+    async def refund_payment(ctx: ToolContext, order_id: str, amount: Amount) -> Refund:
+        '''Refund a payment, in whole or in part.'''
+
+A tool is a typed function, sync or async. Its JSON schema comes from its types, its description from its docstring.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
+
+from plangate.errors import ErrorType, PlangateError
+from plangate.strictjson import digest
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+class Effect(StrEnum):
+    """What a call does to the world."""
+
+    READ = "read"
+    """Changes nothing."""
+    WRITE = "write"
+    """Changes only what belongs to the run or can be undone at no cost, for example a draft."""
+    CONSEQUENTIAL = "consequential"
+    """Changes something outside: send, pay, refund, delete, book, publish."""
+
+
+class Idempotency(StrEnum):
+    """How a call is kept from taking effect twice (design, invariant 2)."""
+
+    NATURAL = "natural"
+    """Doing it twice is the same as once."""
+    KEY = "key"
+    """The far side de-duplicates by `ToolContext.idempotency_key`."""
+    LEDGER = "ledger"
+    """The effect, the ledger row and the use of the approval commit in one transaction of the project's database."""
+    CHECK = "check"
+    """Sent once; after a crash or time-out the tool's read-back tells whether it happened."""
+
+
+class RetrySettings(BaseModel):
+    """Temporal's retry policy for a tool; `max_attempts` counts the first try."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_attempts: int = Field(default=4, ge=1, le=100)
+    initial_seconds: float = Field(default=1.0, gt=0, le=3600)
+    backoff: float = Field(default=2.0, ge=1, le=10)
+    max_seconds: float = Field(default=60.0, gt=0, le=86400)
+
+
+class ToolPolicy(BaseModel):
+    """What a workflow needs to know to call a tool. Goes into history; never the tool itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    version: str = ""
+    """Digest of the tool's name, schema, settings and source."""
+    effect: Effect = Effect.CONSEQUENTIAL
+    idempotency: Idempotency = Idempotency.NATURAL
+    timeout_seconds: float = 30.0
+    """Start to close: one attempt."""
+    total_seconds: float = 300.0
+    """Schedule to close: all attempts and the waits between them."""
+    heartbeat_seconds: float | None = None
+    retries: RetrySettings = RetrySettings()
+    dependency: str = ""
+    """The host or service that this tool depends on."""
+    summary: str = ""
+    """A format string over the arguments, for people."""
+    rule: str = "ask"
+    """The scope file's rule in short: `allow`, `ask`, `never`, or `when` for one that depends on the arguments."""
+
+
+class ToolError(PlangateError):
+    """What a tool raises to say how a failure is to be taken.
+
+    Args:
+        message: What was attempted and why it failed; the planner and people read it.
+        transient: True if trying again may help (Temporal retries, by the tool's retry settings).
+        permanent: True if the step is to end as a fault, not as an answer of the far side.
+        retry_after: Seconds to wait before the next attempt; only with `transient`.
+        type: A more exact type than the kind's default.
+
+    Without a flag it is a *business error*: the far side's answer is no, for example "already shipped". It isn't
+    retried; the planner sees it and can revise the plan.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        transient: bool = False,
+        permanent: bool = False,
+        retry_after: float | None = None,
+        type: ErrorType | None = None,
+    ) -> None:
+        if transient and permanent:
+            raise TypeError("a ToolError is either transient or permanent")
+        default = ErrorType.BUSINESS
+        if transient:
+            default = ErrorType.UNAVAILABLE
+        if permanent:
+            default = ErrorType.PERMANENT
+        super().__init__(message, type=type or default)
+        self.retry_after = retry_after
+
+
+def _nothing(*_: Any) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class ToolContext:
+    """What a tool may know of the call that it serves. Declare a parameter of this type to receive it."""
+
+    run: str = ""
+    """The workflow id."""
+    step: str = ""
+    """The step's id; with an item's index for a `for_each` step."""
+    agent: str = ""
+    user: str | None = None
+    session: str | None = None
+    attempt: int = 1
+    """Starts at 1; for logs, never for keys."""
+    idempotency_key: str = ""
+    """The same for every attempt, replay and reset of this call; send it as `Idempotency-Key`."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The agent's settings: `agent.yaml`'s `settings`, overridden by `PLANGATE_<AGENT>_<NAME>` in the environment."""
+    database: AsyncConnection | None = None
+    """In an async tool: a connection to the project's database inside a transaction that Plangate commits.
+    In `ledger` mode it is the transaction of the ledger row itself. Don't commit it."""
+    heartbeat: Callable[..., None] = _nothing
+    """Tell Temporal that a long call is alive, with optional details."""
+
+
+class ToolSettings(BaseModel):
+    """The arguments of `@tool`, validated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    effect: Effect
+    idempotency: Idempotency
+    timeout: float = Field(default=30.0, gt=0, le=86400)
+    total_timeout: float | None = Field(default=None, gt=0, le=7 * 86400)
+    heartbeat: float | None = Field(default=None, gt=0, le=3600)
+    retries: int = Field(default=3, ge=0, le=99)
+    retry_initial: float = Field(default=1.0, gt=0, le=3600)
+    retry_max: float = Field(default=60.0, gt=0, le=86400)
+    dependency: str = ""
+    summary: str = ""
+    risk: str = ""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool as its agent folder defines it."""
+
+    name: str
+    function: Callable[..., Any]
+    description: str
+    arguments: type[BaseModel]
+    returns: TypeAdapter[Any]
+    settings: ToolSettings
+    context_parameter: str | None
+    is_async: bool
+    version: str
+    read_back: Callable[..., Any] | None = None
+    """For `check` tools: an async function of the same parameters that returns what the tool would have returned
+    when the effect happened, `None` when it did not, and raises `ToolError` when it can't tell."""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of the arguments."""
+        return self.arguments.model_json_schema()
+
+    def policy(self, rule: str = "ask") -> ToolPolicy:
+        """What the workflow needs to call this tool."""
+        s = self.settings
+        retries = RetrySettings(
+            max_attempts=s.retries + 1, initial_seconds=s.retry_initial, max_seconds=max(s.retry_max, s.retry_initial)
+        )
+        total = s.total_timeout or max(300.0, s.timeout * (s.retries + 1) + s.retry_max * s.retries)
+        return ToolPolicy(
+            name=self.name,
+            version=self.version,
+            effect=s.effect,
+            idempotency=s.idempotency,
+            timeout_seconds=s.timeout,
+            total_seconds=total,
+            heartbeat_seconds=s.heartbeat,
+            retries=retries,
+            dependency=s.dependency,
+            summary=s.summary,
+            rule=rule,
+        )
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+TOOL_ATTRIBUTE = "__plangate_tool__"
+
+
+def tool(
+    *,
+    effect: str | Effect,
+    idempotency: str | Idempotency = Idempotency.NATURAL,
+    timeout: float = 30.0,
+    total_timeout: float | None = None,
+    heartbeat: float | None = None,
+    retries: int = 3,
+    retry_initial: float = 1.0,
+    retry_max: float = 60.0,
+    dependency: str = "",
+    summary: str = "",
+    risk: str = "",
+    read_back: Callable[..., Any] | None = None,
+) -> Callable[[F], F]:
+    """Make a typed function a tool. The function itself stays callable as it was, for tests.
+
+    Args:
+        effect: `read`, `write` or `consequential`.
+        idempotency: `natural`, `key`, `ledger` or `check`; a consequential tool has to choose one.
+        timeout: Seconds one attempt may take (start to close).
+        total_timeout: Seconds all attempts may take together (schedule to close).
+        heartbeat: Seconds without a heartbeat after which the attempt counts as dead; Plangate beats beside the tool.
+        retries: Attempts after the first, for transient errors.
+        retry_initial: Seconds before the first retry; doubled each time, with jitter.
+        retry_max: Seconds between two attempts at most.
+        dependency: The host or service that the tool depends on, for example `payments`.
+        summary: A format string over the arguments, shown to people: `"Refund {amount} for order {order_id}"`.
+        risk: What could go wrong, shown to the person who approves.
+        read_back: For `check` tools: an async function with the tool's parameters that finds out whether the effect
+            happened. Returns the tool's result if it did, `None` if not; raises `ToolError` when it can't tell.
+
+    Raises:
+        TypeError: When the function or a setting is not usable; the message names the tool and what is wrong.
+    """
+
+    def decorate(function: F) -> F:
+        settings = _settings(
+            function,
+            effect=effect,
+            idempotency=idempotency,
+            timeout=timeout,
+            total_timeout=total_timeout,
+            heartbeat=heartbeat,
+            retries=retries,
+            retry_initial=retry_initial,
+            retry_max=retry_max,
+            dependency=dependency,
+            summary=summary,
+            risk=risk,
+        )
+        if (read_back is not None) != (settings.idempotency is Idempotency.CHECK):
+            raise TypeError(f"tool {function.__name__!r}: `read_back` goes with idempotency='check', and only with it")
+        setattr(function, TOOL_ATTRIBUTE, replace(make_tool(function, settings), read_back=read_back))
+        return function
+
+    return decorate
+
+
+def _settings(function: Callable[..., Any], **values: Any) -> ToolSettings:
+    name = function.__name__
+    try:
+        settings = ToolSettings(**values)
+    except ValueError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in getattr(error, "errors", list)())
+        raise TypeError(f"tool {name!r}: {problems}") from None
+    if settings.total_timeout is not None and settings.total_timeout < settings.timeout:
+        raise TypeError(f"tool {name!r}: total_timeout must not be shorter than timeout")
+    if settings.heartbeat is not None and settings.heartbeat >= settings.timeout:
+        raise TypeError(f"tool {name!r}: heartbeat must be shorter than timeout")
+    if settings.idempotency is Idempotency.LEDGER and not inspect.iscoroutinefunction(function):
+        raise TypeError(f"tool {name!r}: a `ledger` tool is async, since it writes through `ctx.database`")
+    return settings
+
+
+def make_tool(function: Callable[..., Any], settings: ToolSettings) -> Tool:
+    """Build the `Tool` of a typed function.
+
+    Raises:
+        TypeError: When a parameter or the result has no type, or there is no docstring.
+    """
+    name = function.__name__
+    doc = inspect.getdoc(function)
+    if not doc:
+        raise TypeError(f"tool {name!r} needs a docstring: the planner reads it to know what the tool is for")
+    hints = typing.get_type_hints(function, include_extras=True)
+    if "return" not in hints:
+        raise TypeError(f"tool {name!r} needs a return type: what a tool returns is checked against it")
+    context, fields = _parameters(name, function, hints)
+    arguments = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid", frozen=True), **fields)
+    version = digest(
+        [name, arguments.model_json_schema(), settings.model_dump(mode="json"), _source_digest(function)]
+    )[:16]
+    return Tool(
+        name=name,
+        function=function,
+        description=doc,
+        arguments=arguments,
+        returns=TypeAdapter(hints["return"]),
+        settings=settings,
+        context_parameter=context,
+        is_async=inspect.iscoroutinefunction(function),
+        version=version,
+    )
+
+
+def _parameters(
+    name: str, function: Callable[..., Any], hints: Mapping[str, Any]
+) -> tuple[str | None, dict[str, Any]]:
+    context: str | None = None
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise TypeError(f"tool {name!r}: `*{parameter.name}` can't be described to a planner; name each argument")
+        hint = hints.get(parameter.name)
+        if hint is None:
+            raise TypeError(f"tool {name!r}: the parameter {parameter.name!r} needs a type")
+        if hint is ToolContext:
+            context = parameter.name
+            continue
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[parameter.name] = (hint, default)
+    return context, fields
+
+
+def _source_digest(function: Callable[..., Any]) -> str:
+    try:
+        source = inspect.getsource(function)
+    except (OSError, TypeError):
+        source = function.__code__.co_code.hex()
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
