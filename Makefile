@@ -21,7 +21,8 @@ export REQUEST
 # Tests and benchmarks that build wheels or environments find the same uv here.
 export PLANGATE_UV := $(CURDIR)/$(UV)
 export UV_PYTHON_DOWNLOADS := never
-export UV_PYTHON = $(CURDIR)/$(BOOTSTRAP)/bin/python
+export UV_PYTHON := $(CURDIR)/$(BOOTSTRAP)/bin/python
+export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
