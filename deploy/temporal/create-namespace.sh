@@ -16,8 +16,8 @@ until temporal operator cluster health >/dev/null 2>&1; do
     sleep 1
 done
 
-if temporal operator namespace describe "$TEMPORAL_NAMESPACE" >/dev/null 2>&1; then
+if temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" >/dev/null 2>&1; then
     echo "Namespace $TEMPORAL_NAMESPACE exists"
 else
-    temporal operator namespace create --retention "$TEMPORAL_NAMESPACE_RETENTION" "$TEMPORAL_NAMESPACE"
+    temporal operator namespace create --namespace "$TEMPORAL_NAMESPACE" --retention "$TEMPORAL_NAMESPACE_RETENTION"
 fi

@@ -26,6 +26,7 @@ def run_ci(tmp_path: Path, repository: Path, failing: str) -> tuple[int, str, li
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        check=False,
         timeout=60,
     )
     assert set((tmp_path / "where").read_text().splitlines()) == {str(clone)}

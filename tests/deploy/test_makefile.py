@@ -37,7 +37,13 @@ def make(checkout: Path, *arguments: str, **environment: str) -> subprocess.Comp
         name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "REQUEST", "MFLAGS"))
     }
     return subprocess.run(
-        ["make", *arguments], cwd=checkout, env=inherited | environment, capture_output=True, text=True, timeout=60
+        ["make", *arguments],
+        cwd=checkout,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 
