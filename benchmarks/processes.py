@@ -22,6 +22,8 @@ import psutil
 MIB = 1024 * 1024
 _TERM_SECONDS = 5.0
 _LOG_TAIL = 1500
+_LINE = 200
+_ALL_ENDED = b"ended\n"
 
 
 class ChildFailed(RuntimeError):
@@ -47,12 +49,16 @@ class Child:
         """Check that it still runs.
 
         Raises:
-            ChildFailed: It has ended; the message has the end of its log.
+            ChildFailed: It has ended; the message has the last line of its log.
         """
         code = self.process.poll()
         if code is not None:
-            tail = self.log.read_text(errors="replace")[-_LOG_TAIL:].strip()
-            raise ChildFailed(f"{self.name} ended with exit code {code}: {tail or 'it wrote nothing'}")
+            lines = self.log_tail().splitlines() or ["it wrote nothing"]
+            raise ChildFailed(f"{self.name} ended with exit code {code}: {lines[-1][:_LINE]}")
+
+    def log_tail(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(errors="replace")[-_LOG_TAIL:].strip()
 
     def _tree(self) -> list[psutil.Process]:
         root = psutil.Process(self.process.pid)
@@ -84,12 +90,9 @@ class Processes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for child in reversed(self._children):
-            end_group(child.process.pid)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.process.wait(_TERM_SECONDS)
+            self.end(child)
         assert self._reaper.stdin is not None
-        self._reaper.stdin.close()
-        self._reaper.wait()
+        self._reaper.communicate(_ALL_ENDED)
 
     def start(self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> Child:
         """Start a child in a process group of its own, its output going to a log in the folder."""
@@ -109,6 +112,13 @@ class Processes:
         child = Child(name, process, log)
         self._children.append(child)
         return child
+
+    def end(self, child: Child) -> None:
+        """End a child and all of its group; nothing happens when it has ended already."""
+        if child.process.poll() is None:
+            end_group(child.process.pid)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.process.wait(_TERM_SECONDS)
 
 
 def end_group(group: int) -> None:
@@ -131,8 +141,10 @@ def _alive(group: int) -> bool:
 def reap() -> None:
     """The reaper's main: remember the groups read from standard input, end them when it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    groups = [int(line) for line in sys.stdin]
-    for group in groups:
+    lines = sys.stdin.buffer.readlines()
+    if lines and lines[-1] == _ALL_ENDED:
+        return
+    for group in map(int, lines):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
 

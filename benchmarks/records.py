@@ -8,6 +8,10 @@ from typing import Any
 REQUEST_TEXT = "Look up everything about order 4711 and tell me where it stands."
 """The request of every measured run."""
 
+ONE_BY_ONE = "Call one tool at a time."
+"""Appended to a request, it makes the fake model ask for one tool call per turn, as a model does whose next call
+depends on the last one's result: six model calls in a run instead of two."""
+
 GATED_REQUEST_TEXT = "Gated: refund order 4711."
 """A request that the fake model answers with a plan of one step that needs an approval."""
 

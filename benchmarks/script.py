@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.records import GATED_REQUEST_TEXT, GATED_TOOL, RECORD_MARK, TOOL_NAMES, answer_text
+from benchmarks.records import GATED_REQUEST_TEXT, GATED_TOOL, ONE_BY_ONE, RECORD_MARK, TOOL_NAMES, answer_text
 
 ORDER = "4711"
 _ids = itertools.count(1)
@@ -32,12 +32,11 @@ def plan_of(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     tools = (GATED_TOOL,) if gated else TOOL_NAMES
     if "calls" in schema.get("properties", {}):
         return {"calls": [{"tool": name, "key": ORDER} for name in tools]}
-    return {
-        "steps": [
-            {"id": name, "title": name.replace("_", " ").capitalize(), "tool": name, "args": {"key": ORDER}}
-            for name in tools
-        ]
-    }
+    steps = [
+        {"id": name, "title": name.replace("_", " ").capitalize(), "tool": name, "args": {"key": ORDER}}
+        for name in tools
+    ]
+    return {"action": "plan", "message": "", "plan": {"goal": "Answer the request", "steps": steps}}
 
 
 def decide(request: Mapping[str, Any], body: str) -> tuple[str, str | list[str]]:
@@ -50,10 +49,13 @@ def decide(request: Mapping[str, Any], body: str) -> tuple[str, str | list[str]]
         raise UnsupportedRequest("the benchmark's model does not stream")
     records = body.count(RECORD_MARK)
     schema = _output_schema(request)
-    if schema is not None and {"steps", "calls"} & set(schema.get("properties", {})):
+    if schema is not None and {"plan", "calls"} & set(schema.get("properties", {})):
         return "plan", json.dumps(plan_of(body, schema))
-    if records == 0 and request.get("tools"):
-        return "tools", _offered(request["tools"])
+    offered = _offered(request.get("tools") or ())
+    if offered and ONE_BY_ONE in body and records < len(offered):
+        return "tools", offered[records : records + 1]
+    if offered and records == 0:
+        return "tools", offered
     if schema is not None:
         return "answer", json.dumps({next(iter(schema["properties"])): answer_text(records)})
     return "answer", answer_text(records)

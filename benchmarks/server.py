@@ -4,13 +4,13 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from benchmarks.contenders import Contender
 from benchmarks.processes import Child, Processes, free_port
 
 _START_SECONDS = 60.0
@@ -97,7 +97,7 @@ async def start_fake_model(processes: Processes, latency_ms: float) -> tuple[Chi
                 return child, f"http://127.0.0.1:{port}"
 
 
-def worker_env(address: str, model_url: str, folder: Path, extra: Mapping[str, str]) -> dict[str, str]:
+def worker_env(address: str, model_url: str, folder: Path, contender: Contender) -> dict[str, str]:
     """Environment of a worker process: nothing of the caller's keys, servers or proxies reaches it."""
     kept = {
         name: value
@@ -106,11 +106,12 @@ def worker_env(address: str, model_url: str, folder: Path, extra: Mapping[str, s
     }
     filled = {
         name: value.format(folder=folder, root=Path.cwd(), address=address, model_url=model_url)
-        for name, value in extra.items()
+        for name, value in contender.env.items()
     }
     return {
         **kept,
         "TEMPORAL_ADDRESS": address,
+        "BENCH_TASK_QUEUE": contender.task_queue,
         "OPENAI_BASE_URL": f"{model_url}/v1",
         "OPENAI_API_KEY": "bench",
         "PYTHONUNBUFFERED": "1",

@@ -5,10 +5,10 @@ its own worker process, and its workflow is started by name with a plain JSON pa
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarks.records import ANSWER_FIELD, REQUEST_TEXT
+from benchmarks.records import ANSWER_FIELD, ONE_BY_ONE, REQUEST_TEXT
 
 
 def _request_payload(run_id: str, text: str) -> Any:
@@ -17,6 +17,14 @@ def _request_payload(run_id: str, text: str) -> Any:
 
 def _text_payload(run_id: str, text: str) -> Any:
     return text
+
+
+def _one_by_one_payload(run_id: str, text: str) -> Any:
+    return f"{text} {ONE_BY_ONE}"
+
+
+def _product_payload(run_id: str, text: str) -> Any:
+    return {"agent": "bench", "request": text}
 
 
 def _answer_text(result: Any) -> str:
@@ -31,14 +39,14 @@ class Contender:
         key: Short stable name, used in results and by `--only`.
         title: What it is, for people.
         packages: Distributions whose versions the report names.
-        worker: Arguments after the Python executable that start its worker process.
+        worker: Arguments after the Python executable that start its worker process; `{bin}` is that one's folder.
         workflow: Workflow type name.
-        task_queue: Queue that its worker polls.
         payload: Makes the workflow's only argument (JSON) from the run's id and the request's text.
         answer: Takes the answer's text out of the workflow's result.
-        env: Further environment variables of the worker; `{folder}`, `{root}`, `{address}` and `{model_url}` are
-            filled in.
+        env: Further environment variables of the worker; `{folder}` (temporary), `{root}` (the repository),
+            `{address}` and `{model_url}` are filled in.
         role: `floor`, `peer` or `product`: decides which targets apply.
+        queue: Its task queue, when it can't be told which one to poll.
     """
 
     key: str
@@ -46,11 +54,16 @@ class Contender:
     packages: tuple[str, ...]
     worker: tuple[str, ...]
     workflow: str
-    task_queue: str
     payload: Callable[[str, str], Any] = _request_payload
     answer: Callable[[Any], str] = _answer_text
     env: Mapping[str, str] = field(default_factory=dict)
     role: str = "peer"
+    queue: str | None = None
+
+    @property
+    def task_queue(self) -> str:
+        """The queue that its worker polls; the worker finds it in `BENCH_TASK_QUEUE`."""
+        return self.queue or f"bench-{self.key}"
 
     def start_arguments(self, run_id: str, text: str = REQUEST_TEXT) -> dict[str, Any]:
         """Arguments of `Client.start_workflow` for one run."""
@@ -62,36 +75,73 @@ class Contender:
         }
 
 
+_WITHOUT_TRACING = {"OPENAI_AGENTS_DISABLE_TRACING": "1"}
+"""The trace exporter would call out to the vendor's host; without tracing that contender is also faster."""
+
 PLAIN = Contender(
     key="plain",
-    title="plain Temporal workflow",
+    title="plain Temporal workflow: plan, five calls in parallel, answer",
     packages=("temporalio", "openai"),
     worker=("-m", "benchmarks.contenders.plain.worker"),
     workflow="PlainRun",
-    task_queue="bench-plain",
     role="floor",
 )
 
 OPENAI_AGENTS = Contender(
     key="openai-agents",
-    title="OpenAI Agents SDK on Temporal",
+    title="OpenAI Agents SDK with Temporal's plugin, five calls in one turn",
     packages=("temporalio-openai-agents", "openai-agents"),
     worker=("-m", "benchmarks.contenders.openai_agents.worker"),
     workflow="OpenAIAgentsRun",
-    task_queue="bench-openai-agents",
     payload=_text_payload,
-    # Its trace exporter would call out to the vendor's host; without tracing it is also faster.
-    env={"OPENAI_AGENTS_DISABLE_TRACING": "1"},
+    env=_WITHOUT_TRACING,
 )
 
 PYDANTIC_AI = Contender(
     key="pydantic-ai",
-    title="pydantic-ai on Temporal",
+    title="pydantic-ai with its Temporal durability, five calls in one turn",
     packages=("pydantic-ai-slim",),
     worker=("-m", "benchmarks.contenders.pydantic_ai.worker"),
     workflow="PydanticAIRun",
-    task_queue="bench-pydantic-ai",
     payload=_text_payload,
 )
 
-CONTENDERS: tuple[Contender, ...] = (PLAIN, OPENAI_AGENTS, PYDANTIC_AI)
+OPENAI_AGENTS_TURNS = replace(
+    OPENAI_AGENTS,
+    key="openai-agents-turns",
+    title="OpenAI Agents SDK with Temporal's plugin, one call per turn",
+    payload=_one_by_one_payload,
+)
+
+PYDANTIC_AI_TURNS = replace(
+    PYDANTIC_AI,
+    key="pydantic-ai-turns",
+    title="pydantic-ai with its Temporal durability, one call per turn",
+    payload=_one_by_one_payload,
+)
+
+PLANGATE = Contender(
+    key="plangate",
+    title="this product, all of its checks on",
+    packages=("plangate",),
+    worker=("{bin}/plangate", "worker"),
+    workflow="AgentRun",
+    payload=_product_payload,
+    env={
+        "PLANGATE_AGENTS": "{root}/benchmarks/agents",
+        "PLANGATE_DATABASE_URL": "sqlite+aiosqlite:///{folder}/plangate.db",
+    },
+    role="product",
+    queue="plangate",
+)
+
+CONTENDERS: tuple[Contender, ...] = (
+    PLAIN,
+    PLANGATE,
+    OPENAI_AGENTS,
+    PYDANTIC_AI,
+    OPENAI_AGENTS_TURNS,
+    PYDANTIC_AI_TURNS,
+)
+"""Every contender. `*-turns` is the same code with a model that asks for one call per turn, as one does whose next
+call depends on the last result; the other two get all five calls at once, the best case for an agent loop."""

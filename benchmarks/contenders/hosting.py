@@ -12,6 +12,11 @@ def server_address() -> str:
     return os.environ["TEMPORAL_ADDRESS"]
 
 
+def task_queue() -> str:
+    """The queue that this process serves."""
+    return os.environ["BENCH_TASK_QUEUE"]
+
+
 async def serve(worker: Worker) -> None:
     """Run `worker` until the process is told to end."""
     stop = asyncio.Event()

@@ -5,9 +5,9 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from agents import Agent, Runner
     from temporalio.openai_agents.workflow import activity_as_tool
 
+    from agents import Agent, Runner
     from benchmarks.contenders.openai_agents.activities import TOOLS
 
 

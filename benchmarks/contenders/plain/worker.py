@@ -7,8 +7,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
-from benchmarks.contenders import PLAIN
-from benchmarks.contenders.hosting import serve, server_address
+from benchmarks.contenders.hosting import serve, server_address, task_queue
 from benchmarks.contenders.plain.activities import TOOLS, ModelActivities
 from benchmarks.contenders.plain.workflow import PlainRun
 
@@ -20,7 +19,7 @@ async def main() -> None:
     await serve(
         Worker(
             client,
-            task_queue=PLAIN.task_queue,
+            task_queue=task_queue(),
             workflows=[PlainRun],
             activities=[models.make_plan, models.write_answer, *TOOLS],
         )

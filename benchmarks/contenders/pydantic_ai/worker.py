@@ -6,15 +6,14 @@ from pydantic_ai.durable_exec.temporal import PydanticAIPlugin
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from benchmarks.contenders import PYDANTIC_AI
-from benchmarks.contenders.hosting import serve, server_address
+from benchmarks.contenders.hosting import serve, server_address, task_queue
 from benchmarks.contenders.pydantic_ai.workflow import PydanticAIRun
 
 
 async def main() -> None:
     """Connect and serve the queue."""
     client = await Client.connect(server_address(), plugins=[PydanticAIPlugin()])
-    await serve(Worker(client, task_queue=PYDANTIC_AI.task_queue, workflows=[PydanticAIRun]))
+    await serve(Worker(client, task_queue=task_queue(), workflows=[PydanticAIRun]))
 
 
 if __name__ == "__main__":
