@@ -65,8 +65,8 @@ format: setup ## format the code and repair what lint can repair
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: setup ## measure against plain Temporal and the peers
-	$(UV) run --frozen --project benchmarks python -m benchmarks.run
+bench: setup ## measure against plain Temporal and the peers; ARGS="--quick" for a smoke test
+	$(UV) run --frozen --project benchmarks python -m benchmarks.run $(ARGS)
 
 .PHONY: wheel
 wheel: $(UV_STAMP) ## build dist/plangate-*.whl
