@@ -63,10 +63,13 @@ def decide(request: Mapping[str, Any], body: str) -> tuple[str, str | list[str]]
 
 def _output_schema(request: Mapping[str, Any]) -> Mapping[str, Any] | None:
     chat = request.get("response_format") or {}
+    schema: Mapping[str, Any] | None = None
     if chat.get("type") == "json_schema":
-        return chat["json_schema"].get("schema")
+        schema = chat["json_schema"].get("schema")
     responses = (request.get("text") or {}).get("format") or {}
-    return responses.get("schema") if responses.get("type") == "json_schema" else None
+    if responses.get("type") == "json_schema":
+        schema = responses.get("schema")
+    return schema
 
 
 def _offered(tools: Sequence[Mapping[str, Any]]) -> list[str]:
