@@ -1,0 +1,155 @@
+"""The store's upserts, built once for a database's dialect, and the rows that go into them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Executable, Table, or_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from activities.storage import tables
+from plangate.approvals import ApprovalRequest, GateStatus, Receipt
+from plangate.runs import Phase, RunResult
+from plangate.strictjson import canonical
+
+
+@dataclass(frozen=True)
+class Statements:
+    """What the store writes, for one dialect."""
+
+    open_run: Executable
+    end_run: Executable
+    open_gate: Executable
+    settle_gate: Executable
+    add_decision: Executable
+    add_usage: Executable
+    save_result: Executable
+
+
+def statements(dialect: str) -> Statements:
+    """The statements for `sqlite` or `postgresql`."""
+    approvals, results = tables.approvals, tables.results
+    gate = _insert(dialect, approvals)
+    run = _insert(dialect, tables.runs)
+    result = _insert(dialect, results)
+    return Statements(
+        open_run=_insert(dialect, tables.runs).on_conflict_do_nothing(index_elements=["run"]),
+        end_run=run.on_conflict_do_update(index_elements=["run"], set_=_new(run, tables.runs, but=("started_at",))),
+        open_gate=_insert(dialect, approvals).on_conflict_do_nothing(index_elements=["id"]),
+        settle_gate=gate.on_conflict_do_update(
+            index_elements=["id"],
+            set_=_new(gate, approvals),
+            # An old attempt of a local activity must not open again what was settled meanwhile.
+            where=or_(
+                approvals.c.status == GateStatus.PENDING.value,
+                gate.excluded.decided_at > approvals.c.decided_at,
+            ),
+        ),
+        add_decision=_insert(dialect, tables.decisions).on_conflict_do_nothing(index_elements=["dedupe"]),
+        add_usage=_insert(dialect, tables.usage).on_conflict_do_nothing(index_elements=["id"]),
+        save_result=result.on_conflict_do_update(index_elements=["key"], set_=_new(result, results)),
+    )
+
+
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+def _new(insert: sqlite.Insert | postgresql.Insert, table: Table, *, but: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        column.name: insert.excluded[column.name]
+        for column in table.columns
+        if not column.primary_key and column.name not in but
+    }
+
+
+def run_row(result: RunResult, *, now: datetime) -> dict[str, Any]:
+    """A run's row at its end."""
+    used = result.usage
+    return {
+        "run": result.run,
+        "agent": result.agent,
+        "agent_version": result.agent_version,
+        "user": result.user,
+        "session": result.session,
+        "request": result.request,
+        "phase": Phase.ENDED.value,
+        "outcome": result.outcome.value,
+        "answer": result.answer,
+        "summary": result.summary,
+        "cost_usd": None if used.calls and used.unpriced_calls == used.calls else used.cost_usd,
+        "unpriced_calls": used.unpriced_calls,
+        "input_tokens": used.input_tokens,
+        "output_tokens": used.output_tokens,
+        "started_at": result.started_at or result.ended_at or now,
+        "ended_at": result.ended_at or now,
+        "result_json": result.model_dump_json(),
+    }
+
+
+def gate_row(gate: ApprovalRequest) -> dict[str, Any]:
+    """A gate's row."""
+    decision = gate.decision
+    return {
+        "id": gate.id,
+        "run": gate.run,
+        "call": gate.call,
+        "step": gate.step,
+        "tool": gate.tool,
+        "digest": gate.digest,
+        "args_json": canonical(gate.args),
+        "status": gate.status.value,
+        "opened_at": gate.opened_at,
+        "deadline": gate.deadline,
+        "decided_at": gate.decided_at,
+        "decided_by": decision.by if decision else None,
+        "action": decision.action.value if decision else None,
+        "reason": decision.reason if decision else None,
+        "request_json": gate.model_dump_json(),
+    }
+
+
+def decision_rows(run: str, receipts: Sequence[Receipt]) -> list[dict[str, Any]]:
+    """A row for each receipt. Recording the same list again gives the same `dedupe` keys.
+
+    Equal decisions are told apart by their moment, and within one list by their position among their equals.
+    """
+    rows = []
+    seen: Counter[str] = Counter()
+    for receipt in receipts:
+        text = receipt.model_dump_json()
+        decision = receipt.decision
+        rows.append(
+            {
+                "approval": receipt.approval or decision.approval,
+                "run": run,
+                "action": decision.action.value,
+                "by": decision.by,
+                "reason": decision.reason,
+                "digest": decision.digest,
+                "status": receipt.status.value,
+                "message": receipt.message,
+                "at": receipt.at,
+                "dedupe": hashlib.sha256(f"{run}\x1f{text}\x1f{seen[text]}".encode()).hexdigest(),
+            }
+        )
+        seen[text] += 1
+    return rows
+
+
+def result_row(*, key: str, run: str, step: str, call: str, value_json: str) -> dict[str, Any]:
+    """A stored result's row."""
+    return {
+        "key": key,
+        "run": run,
+        "step": step,
+        "call": call,
+        "size": len(value_json.encode("utf-8", "backslashreplace")),
+        "value_json": value_json,
+        "at": datetime.now(UTC),
+    }

@@ -1,0 +1,198 @@
+"""The schema, the same on SQLite and PostgreSQL. Migrations in `migrations/versions` lead to exactly this."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: stored in UTC, given back aware on both databases. Refuses a naive datetime."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """What the database gets; SQLite stores no zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; the database takes aware datetimes only")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """An aware datetime in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class AnyText(TypeDecorator[str]):
+    """Text from outside. What no database can hold is made visible: NUL as `U+FFFD`, a lone surrogate as its escape.
+
+    The escape of a lone surrogate (`\\ud800`) is the one of JSON too, so JSON text stays JSON of the same value.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Text that both databases can hold."""
+        if value is None or (value.isascii() and "\x00" not in value):
+            return value
+        return value.replace("\x00", "\ufffd").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run", AnyText, primary_key=True),
+    Column("agent", String(200), nullable=False),
+    Column("agent_version", String(100), nullable=False),
+    Column("user", AnyText),
+    Column("session", AnyText),
+    Column("request", AnyText, nullable=False),
+    Column("phase", String(40), nullable=False),
+    Column("outcome", String(40)),
+    Column("answer", AnyText),
+    Column("summary", AnyText),
+    Column("cost_usd", Float),
+    Column("unpriced_calls", Integer),
+    Column("input_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("result_json", AnyText),
+    Index(None, "started_at"),
+    Index(None, "session"),
+)
+"""One row a run. `outcome` is null while it goes on; `cost_usd` is null where no call had a known price."""
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("id", AnyText, primary_key=True),
+    Column("run", AnyText, nullable=False),
+    Column("agent", String(200), nullable=False),
+    Column("user", AnyText),
+    Column("session", AnyText),
+    Column("model", String(200), nullable=False),
+    Column("task", String(100), nullable=False),
+    Column("input_tokens", Integer, nullable=False),
+    Column("cached_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("cost_usd", Float),
+    Column("latency_ms", Integer, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index(None, "run"),
+)
+"""One row a model call; `cost_usd` is null when the price isn't known."""
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", AnyText, primary_key=True),
+    Column("run", AnyText, nullable=False),
+    Column("call", String(200), nullable=False),
+    Column("step", String(100), nullable=False),
+    Column("tool", String(200), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("args_json", AnyText, nullable=False),
+    Column("status", String(40), nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("deadline", UtcDateTime, nullable=False),
+    Column("decided_at", UtcDateTime),
+    Column("decided_by", AnyText),
+    Column("action", String(40)),
+    Column("reason", AnyText),
+    Column("request_json", AnyText, nullable=False),
+    Index(None, "run"),
+    Index(None, "status", "deadline"),
+)
+"""One row a gate: the question, and once there is one, the answer. `id` is `RUN/CALL`."""
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("approval", AnyText, nullable=False),
+    Column("run", AnyText, nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("by", AnyText, nullable=False),
+    Column("reason", AnyText, nullable=False),
+    Column("digest", AnyText, nullable=False),
+    Column("status", String(40), nullable=False),
+    Column("message", AnyText, nullable=False),
+    Column("at", UtcDateTime),
+    Column("dedupe", String(64), nullable=False),
+    UniqueConstraint("dedupe"),
+    Index(None, "approval"),
+    Index(None, "run"),
+    sqlite_autoincrement=True,
+)
+"""Every decision that came in and what became of it (`ReceiptStatus`), whether it changed something or not."""
+
+results = Table(
+    "results",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("run", AnyText, nullable=False),
+    Column("step", String(100), nullable=False),
+    Column("call", String(200), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("value_json", AnyText, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index(None, "run"),
+)
+"""Results of calls by idempotency key; `size` in bytes of JSON."""
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("run", AnyText, nullable=False),
+    Column("agent", String(200), nullable=False),
+    Column("step", String(100), nullable=False),
+    Column("call", String(200), nullable=False),
+    Column("tool", String(200), nullable=False),
+    Column("tool_version", String(100), nullable=False),
+    Column("mode", String(40), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("state", String(40), nullable=False),
+    Column("approval_id", AnyText),
+    Column("attempt_token", String(100), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("result_key", String(200)),
+    Column("error", AnyText),
+    Column("intended_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    UniqueConstraint("approval_id"),
+    Index(None, "run"),
+    Index(None, "state"),
+)
+"""Effects by idempotency key. `state`: intended, done, failed, unknown, resolved, compensated. An approval is used by
+one row at most."""
