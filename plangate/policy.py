@@ -14,6 +14,7 @@ is missing or of another type) never allows: the rule then gives the stricter of
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -88,7 +89,9 @@ class Rule(BaseModel):
         if None in results:
             stricter = max(self.then, self.otherwise, key=lambda action: action.strictness)
             unknown = self.when[results.index(None)].field
-            return Verdict(action=stricter, rule=rule, reason=f"{unknown!r} of {tool} can't be compared as {self.text!r} says")
+            return Verdict(
+                action=stricter, rule=rule, reason=f"{unknown!r} of {tool} can't be compared as {self.text!r} says"
+            )
         action = self.then if all(results) else self.otherwise
         return Verdict(action=action, rule=rule, reason=f"the scope says {self.text!r} for {tool}")
 
@@ -126,17 +129,27 @@ RULE_HELP = (
 )
 
 
+_MARKS = re.compile(r"[`*]+|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)")
+"""Markdown's code and emphasis marks; an underscore inside a name is none."""
+_QUOTES = str.maketrans("“”„‘’", '"""\'\'')
+
+_UNCLEAR = re.compile(r"\bor\b|^(?:at|up to|under|below|less|over|above|more)\b", re.I)
+"""Words in a value without quotes that mean more than a value."""
+
+
 def parse_rule(text: str) -> Rule:
     """Read a rule.
 
     Raises:
         ValueError: When it can't be read; the message says what is allowed.
     """
-    plain = re.sub(r"[`*_]{1,2}(?=\w)|(?<=\w)[`*]{1,2}", "", " ".join(text.split())).strip().rstrip(".")
+    plain = _MARKS.sub("", " ".join(text.split()).translate(_QUOTES)).strip().rstrip(".")
     words = plain.lower()
     if words in _ACTIONS:
         return Rule(then=_ACTIONS[words], text=plain)
-    match = re.fullmatch(r"(by itself|asks first|never) (?:when|if) (.+?)[,;] (?:otherwise|else) (?:it )?(.+)", plain, re.I)
+    match = re.fullmatch(
+        r"(by itself|asks first|never) (?:when|if) (.+?)[,;] (?:otherwise|else) (?:it )?(.+)", plain, re.I
+    )
     if not match or match[3].lower() not in _ACTIONS:
         raise ValueError(f"{plain!r} is not a rule: {RULE_HELP}")
     conditions = [_condition(part) for part in re.split(r"\s+and\s+", match[2])]
@@ -147,13 +160,22 @@ def _condition(text: str) -> Condition:
     for words, op in _OPERATORS:
         match = re.fullmatch(rf"([A-Za-z_][\w.]*)\s*{re.escape(words)}(?:\s+|(?<=[<>=])\s*)(.+)", text.strip(), re.I)
         if match:
-            return Condition(field=match[1], op=op, value=_value(match[2]))
+            value = _value(match[2])
+            if op not in ("==", "!=") and not isinstance(value, float):
+                raise ValueError(f"{text!r} compares with {match[2]!r}, which isn't a number; {RULE_HELP}")
+            if isinstance(value, str) and _UNCLEAR.search(value) and value == match[2].strip():
+                raise ValueError(
+                    f"{text!r} is unclear: conditions are joined with 'and' only, and negated by 'is not VALUE'"
+                )
+            return Condition(field=match[1], op=op, value=value)
     raise ValueError(f"{text!r} is not a condition: write for example 'amount is under 25'; {RULE_HELP}")
 
 
 def _value(text: str) -> Any:
-    plain = text.strip().strip("'\"")
-    number = re.fullmatch(r"[£$€]?\s*(-?[\d,]*\.?\d+)\s*(?:[A-Z]{3}|[£$€])?", plain)
+    plain = text.strip()
+    if len(plain) >= 2 and plain[0] == plain[-1] and plain[0] in "'\"":
+        return plain[1:-1]
+    number = re.fullmatch(r"[£$€]?\s*(-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|-?\.\d+)\s*(?:[A-Z]{3}|[£$€])?", plain)
     if number:
         return float(number[1].replace(",", ""))
     return {"true": True, "yes": True, "false": False, "no": False}.get(plain.lower(), plain)
@@ -178,6 +200,8 @@ def _compare(op: str, left: Any, right: Any) -> bool | None:
     comparable = isinstance(left, (int, float)) and not isinstance(left, bool) and isinstance(right, float)
     if not comparable and type(left) is not type(right):
         return None
-    if isinstance(left, float) and left != left:  # NaN compares false with everything, so it would pass `over` rules
+    if isinstance(left, float) and math.isnan(
+        left
+    ):  # NaN compares false with everything, so it would pass `over` rules
         return None
     return _COMPARE[op](left, right)

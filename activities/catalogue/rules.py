@@ -1,0 +1,127 @@
+"""Checks a scope's rules and the tools' summaries against the tools' arguments."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from activities.catalogue.problems import Problems
+from activities.catalogue.tools import ToolsFound
+from plangate.agents import Scope
+from plangate.policy import Condition
+from plangate.scope import suggestion
+from plangate.toolkit import Tool
+
+SCOPE_FILE = "scope.md"
+NUMBERS = frozenset({"number", "integer"})
+TYPE_WORDS = {"string": "text", "boolean": "yes or no", "array": "a list", "object": "an object", "null": "nothing"}
+
+
+def check_rules(scope: Scope, found: ToolsFound, problems: Problems) -> None:
+    """Note tools without a rule, rules without a tool, and conditions that can't be evaluated."""
+    for name, (file, line) in found.places.items():
+        if name not in scope.tools and (name in found.tools or not found.complete):
+            problems.add(
+                file,
+                line,
+                f"the tool {name!r} has no rule in {SCOPE_FILE}; add it to the table of tools, "
+                f"for example `| {name} | … | asks first |`",
+            )
+    for name, entry in scope.tools.items():
+        if tool := found.tools.get(name):
+            schema = tool.schema
+            for condition in entry.rule.when:
+                for problem in _condition_problems(condition, schema):
+                    problems.add(SCOPE_FILE, entry.line, f"the rule of {name!r}: {problem}")
+        elif found.complete and name not in found.places:
+            hint = suggestion(name, found.places)
+            problems.add(SCOPE_FILE, entry.line, f"there is no tool {name!r} in tools.py{hint}")
+
+
+def check_summary(tool: Tool, file: str, line: int, problems: Problems) -> None:
+    """Note a summary that can't be formatted with the tool's arguments."""
+    names = list(tool.arguments.model_fields)
+    try:
+        fields = [name for _, name, _, _ in string.Formatter().parse(tool.settings.summary) if name is not None]
+    except ValueError as error:
+        problems.add(file, line, f"the summary of {tool.name!r} isn't a format string: {error}")
+        return
+    for each in fields:
+        name = each.partition(".")[0].partition("[")[0]
+        if name not in names:
+            hint = suggestion(name, names) or "."
+            problems.add(
+                file, line, f"the summary of {tool.name!r} names {{{each}}}, which is no argument{hint} {_has(names)}"
+            )
+
+
+def _condition_problems(condition: Condition, schema: Mapping[str, Any]) -> Iterator[str]:
+    places: list[Mapping[str, Any]] = [schema]
+    for part in condition.field.split("."):
+        inner = [found for place in places for found in _inside(place, part, schema)]
+        if not inner:
+            names = sorted({name for place in places for each in _variants(place, schema) for name in _names(each)})
+            hint = suggestion(part, names) or "."
+            yield f"{condition.field!r} is no argument of the tool{hint} {_has(names)}"
+            return
+        places = inner
+    leaves = [leaf for place in places for leaf in _variants(place, schema)]
+    if problem := _value_problem(condition, leaves):
+        yield problem
+
+
+def _value_problem(condition: Condition, leaves: list[Mapping[str, Any]]) -> str | None:
+    """What is wrong with comparing an argument of one of these schemas with the condition's value."""
+    types = {leaf.get("type") for leaf in leaves} - {"null"}
+    if None in types and not any("enum" in leaf or "const" in leaf for leaf in leaves):
+        return None
+    is_type = " or ".join(sorted(TYPE_WORDS.get(str(each), "a number") for each in types if each))
+    name, value = condition.field, condition.value
+    if isinstance(value, bool):
+        return None if "boolean" in types else f"{name!r} is {is_type}, it can't be compared with yes or no"
+    if isinstance(value, float):
+        equal = condition.op in ("==", "!=")
+        fits = bool(types & NUMBERS) or (equal and "string" in types)
+        return None if fits else f"{name!r} is {is_type}, it can't be compared with the number {value:g}"
+    if "string" not in types:
+        return f"{name!r} is {is_type}, it can't be compared with the text {value!r}"
+    choices = [choice for leaf in leaves for choice in leaf.get("enum", [leaf["const"]] if "const" in leaf else [])]
+    closed = choices and all("enum" in leaf or "const" in leaf for leaf in leaves if leaf.get("type") != "null")
+    if closed and value not in choices:
+        hint = suggestion(str(value), map(str, choices)) or "."
+        return f"{name!r} can't be {value!r}{hint} It is one of {', '.join(map(str, choices))}"
+    return None
+
+
+def _variants(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The schema without references and unions."""
+    if "$ref" in schema:
+        yield from _variants(root.get("$defs", {}).get(str(schema["$ref"]).rpartition("/")[2], {}), root)
+    elif unions := [each for key in ("anyOf", "oneOf", "allOf") for each in schema.get(key, [])]:
+        for each in unions:
+            yield from _variants(each, root)
+    elif isinstance(schema.get("type"), list):
+        yield from ({**schema, "type": each} for each in schema["type"])
+    else:
+        yield schema
+
+
+def _inside(schema: Mapping[str, Any], name: str, root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What may stand under a name inside a schema; an empty schema where anything may."""
+    for each in _variants(schema, root):
+        extra = each.get("additionalProperties")
+        if name in _names(each):
+            yield each["properties"][name]
+        elif isinstance(extra, Mapping):
+            yield extra
+        elif extra is True or not each.get("type"):
+            yield {}
+
+
+def _names(schema: Mapping[str, Any]) -> list[str]:
+    return list(schema.get("properties", {}))
+
+
+def _has(names: list[str]) -> str:
+    return f"It has {', '.join(names)}" if names else "It has none"
