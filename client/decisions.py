@@ -1,0 +1,143 @@
+"""Answering gates: finding the one that is meant, and sending the decision."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from client.errors import ClientError, ExitCode, Unanswered
+from client.failures import explained, no_worker
+from plangate.approvals import ApprovalDecision, ApprovalRequest, Receipt, ReceiptStatus
+from plangate.keys import split_approval_id
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+CONFIRM_SECONDS = 10.0
+"""Longest wait for a worker to confirm a decision."""
+SIGNAL_HINT = (
+    "Send it as a signal instead: the same command with --signal. The server keeps it until a worker is back; "
+    "nobody confirms it, `plangate show RUN` tells what became of it."
+)
+_CHANGED = (ReceiptStatus.APPLIED, ReceiptStatus.HELD)
+
+
+async def decide(client: Client, run: str, decision: ApprovalDecision) -> Receipt:
+    """Send a decision as the update `decide`.
+
+    Raises:
+        ClientError: `REFUSED` with the worker's reason when nothing was changed.
+        Unanswered: When no worker confirmed it in time.
+    """
+    from temporalio.client import WorkflowUpdateFailedError
+    from temporalio.exceptions import ApplicationError
+
+    handle = client.get_workflow_handle(run)
+    try:
+        with explained("send the decision", run=run):
+            receipt: Receipt = await handle.execute_update(
+                "decide",
+                decision,
+                result_type=Receipt,
+                id=decision.id or None,
+                rpc_timeout=timedelta(seconds=CONFIRM_SECONDS),
+            )
+    except WorkflowUpdateFailedError as error:
+        cause = error.cause
+        reason = cause.message if isinstance(cause, ApplicationError) else str(cause)
+        raise ClientError(f"Nothing was changed: {reason}", code=ExitCode.REFUSED) from error
+    except Unanswered as error:
+        raise Unanswered(
+            f"No worker confirmed the decision within {CONFIRM_SECONDS:g} seconds; count it as not made.",
+            hint=SIGNAL_HINT,
+        ) from error
+    if receipt.status not in _CHANGED:
+        raise ClientError(
+            f"Nothing was changed: {receipt.message or receipt.status.value}",
+            code=ExitCode.REFUSED,
+            details=receipt.problems,
+        )
+    return receipt
+
+
+async def find_gate(client: Client, approval: str, *, ask_worker: bool = True) -> tuple[str, ApprovalRequest | None]:
+    """The run and the waiting gate that an id means.
+
+    Args:
+        client: A connected client.
+        approval: `RUN/CALL`, or `RUN` when exactly one gate of it waits.
+        ask_worker: False to use what the server knows (for decisions by signal).
+
+    Returns:
+        The run's id and the gate; None when no gate of that name waits (the workflow then says why not).
+
+    Raises:
+        ClientError: No such run; or the id doesn't say which of several gates is meant.
+    """
+    for run, call in _readings(approval):
+        try:
+            gates = await _waiting(client, run, ask_worker=ask_worker)
+        except ClientError as error:
+            if error.code is ExitCode.NOT_FOUND and call and "/" in approval:
+                continue
+            raise
+        return run, _choose(run, call, gates)
+    run = split_approval_id(approval)[0]
+    raise ClientError(
+        f"There is no run {run!r} on this server.", hint="`plangate inbox` lists what waits.", code=ExitCode.NOT_FOUND
+    )
+
+
+def _readings(approval: str) -> list[tuple[str, str]]:
+    """An id with a slash is `RUN/CALL`; only if there is no such run it may be a run id that has a slash."""
+    run, call = split_approval_id(approval)
+    return [(run, call), (approval, "")] if call else [(run, "")]
+
+
+def _choose(run: str, call: str, gates: list[ApprovalRequest]) -> ApprovalRequest | None:
+    if call:
+        return next((gate for gate in gates if gate.call == call), None)
+    if len(gates) == 1:
+        return gates[0]
+    if not gates:
+        raise ClientError(f"Nothing waits for a decision in the run {run!r}; nothing was changed.")
+    listed = [f"{gate.id}  {gate.title or gate.tool}" for gate in gates]
+    raise ClientError(
+        f"{len(gates)} approvals wait in the run {run!r}: say which one.", code=ExitCode.USAGE, details=listed
+    )
+
+
+async def _waiting(client: Client, run: str, *, ask_worker: bool) -> list[ApprovalRequest]:
+    from client.listing import gates_of_memo
+
+    handle = client.get_workflow_handle(run)
+    with explained("look up the approval", run=run):
+        if ask_worker:
+            try:
+                gates: list[ApprovalRequest] = await handle.query(
+                    "pending_approvals",
+                    result_type=list[ApprovalRequest],
+                    rpc_timeout=timedelta(seconds=CONFIRM_SECONDS / 2),
+                )
+            except Exception as error:
+                raise_if_unanswered(error)
+                raise
+            return gates
+        found = await handle.describe()
+        return gates_of_memo(await found.memo()) or []
+
+
+def raise_if_unanswered(error: Exception) -> None:
+    """Say what a person who decides can do when no worker answers.
+
+    Raises:
+        Unanswered: With the hint about signals.
+    """
+    from temporalio.service import RPCError
+
+    from client.failures import explain
+
+    if isinstance(error, RPCError):
+        told = explain(error, "look up the approval")
+        if isinstance(told, Unanswered):
+            raise Unanswered(no_worker("look up the approval").message, hint=SIGNAL_HINT) from error

@@ -1,0 +1,65 @@
+"""The end of a run: the answer, what was done in plain words, what it cost, where to look."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from client.render.text import clean, since, tokens
+from plangate.runs import Outcome, RunResult
+
+_STYLES = {
+    Outcome.COMPLETED: ("✔", "bold green", "Completed"),
+    Outcome.DEGRADED: ("✔", "bold yellow", "Completed with gaps"),
+    Outcome.DECLINED: ("–", "bold yellow", "Declined"),
+    Outcome.REJECTED: ("✘", "bold yellow", "Rejected by a person"),
+    Outcome.ESCALATED: ("→", "bold yellow", "Handed over to a person"),
+    Outcome.FAILED: ("✘", "bold red", "Failed"),
+    Outcome.CANCELLED: ("■", "bold red", "Cancelled"),
+}
+
+
+def print_result(console: Console, result: RunResult, *, url: str = "", answer: bool = True) -> None:
+    """Print how a run ended."""
+    mark, style, word = _STYLES[result.outcome]
+    took = since(result.started_at, result.ended_at) if result.started_at and result.ended_at else ""
+    if answer and result.answer:
+        console.print(Text("Answer", style="bold"))
+        console.print(Padding(Text(clean(result.answer)), (0, 0, 1, 2)))
+    headline = Text(f"{mark} {word}", style=style)
+    headline.append(f"  {result.run}" + (f" · {took}" if took else ""), style="not bold dim")
+    console.print(headline)
+    if result.summary:
+        print_summary(console, result.summary)
+    if result.error and result.error.message not in result.summary:
+        console.print(Padding(Text(clean(result.error.message), style="red"), (0, 0, 0, 2)))
+        for line in result.error.details:
+            console.print(Padding(Text(f"- {clean(line)}", style="red"), (0, 0, 0, 4)))
+    if result.usage.calls:
+        console.print(Text(f"  {tokens(result.usage)}", style="dim"))
+    if url:
+        console.print(Text(f"  {url}", style="cyan"), soft_wrap=True)
+
+
+def print_summary(console: Console, markdown: str) -> None:
+    """Print the Markdown of a run's summary as a terminal shows it best: few signs, same words."""
+    for raw in clean(markdown).splitlines():
+        line = raw.rstrip()
+        if line.lstrip().startswith("#"):
+            console.print(Text(f"  {line.lstrip('# ')}", style="bold"))
+            continue
+        body = line.lstrip()
+        indent = 2 + len(line) - len(body)
+        if body.startswith(("- ", "* ")):
+            console.print(Padding(_inline(f"• {body[2:]}"), (0, 0, 0, indent)))
+        elif body:
+            console.print(Padding(_inline(body), (0, 0, 0, indent)))
+
+
+def _inline(line: str) -> Text:
+    """Bold and code of one line."""
+    text = Text()
+    for place, part in enumerate(line.replace("`", "").split("**")):
+        text.append(part, style="bold" if place % 2 else "")
+    return text

@@ -1,0 +1,83 @@
+"""Lists of runs and of what waits."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from client.listing import RunLine
+from client.render.text import clean, local_time, short, show_value, since
+from plangate.approvals import ApprovalRequest
+from plangate.runs import Event
+
+_STATUS_STYLES = {
+    "completed": "green",
+    "degraded": "yellow",
+    "waiting for approval": "yellow",
+    "paused": "yellow",
+    "failed": "red",
+    "terminated": "red",
+    "timed_out": "red",
+    "cancelled": "red",
+}
+
+
+def print_runs(console: Console, lines: list[RunLine]) -> None:
+    """The table of `plangate runs`."""
+    if not lines:
+        console.print("No runs.", style="dim")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    table.add_column("run", no_wrap=True)
+    table.add_column("agent", overflow="ellipsis", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("user", overflow="ellipsis", no_wrap=True)
+    table.add_column("started", no_wrap=True)
+    table.add_column("took", justify="right", no_wrap=True)
+    table.add_column("cost", justify="right", no_wrap=True)
+    for line in lines:
+        status = f"{line.status} ({line.pending})" if line.pending > 1 else line.status
+        table.add_row(
+            Text(clean(line.run)),
+            Text(clean(line.agent)),
+            Text(clean(status), style=_STATUS_STYLES.get(line.status, "")),
+            Text(clean(line.user), style="dim"),
+            Text(local_time(line.started_at)),
+            Text(since(line.started_at, line.ended_at)),
+            Text("" if line.cost_usd is None else f"${line.cost_usd:.4f}"),
+        )
+    console.print(table)
+
+
+def print_inbox(console: Console, gates: list[ApprovalRequest]) -> None:
+    """What waits, oldest first, each with the command that answers it."""
+    if not gates:
+        console.print("Nothing waits for you.", style="dim")
+        return
+    for gate in gates:
+        head = Text("◆ " if console.encoding.lower().startswith("utf") else "? ", style="yellow")
+        head.append(clean(gate.title or gate.tool), style="bold")
+        console.print(head)
+        args = ", ".join(f"{name}={short(show_value(value), 40)}" for name, value in gate.args.items())
+        console.print(Text(f"  {clean(gate.tool)}({args})", style=""))
+        asked = f"  {clean(gate.agent)}" + (f" for {clean(gate.user)}" if gate.user else "")
+        asked += f" · asked {since(gate.opened_at)} ago · until {local_time(gate.deadline)}"
+        console.print(Text(asked, style="dim"))
+        if gate.risk:
+            console.print(Text(f"  risk: {short(gate.risk, 200)}", style="red"))
+        console.print(Text(f"  plangate approve {clean(gate.id)}", style="cyan"), soft_wrap=True)
+        console.print()
+    console.print("Also: reject, edit, respond. See `plangate show RUN` for the whole plan.", style="dim")
+
+
+def print_timeline(console: Console, events: list[Event]) -> None:
+    """What happened, line by line."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for event in events:
+        table.add_row(event.at.astimezone().strftime("%H:%M:%S"), Text(clean(event.kind)), Text(short(event.text, 300)))
+    console.print(table)

@@ -1,0 +1,124 @@
+"""Words, numbers and signs for terminals, and keeping what others wrote from steering the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from plangate.runs import Usage
+
+MAX_VALUE = 1500
+"""Characters of one argument that are shown; the rest is counted, never dropped in silence."""
+
+_SIGNS = {
+    "done": ("✔", "x", "green"),
+    "running": ("▸", ">", "cyan"),
+    "pending": ("○", ".", "dim"),
+    "waiting for approval": ("◆", "?", "yellow"),
+    "skipped": ("–", "-", "dim"),
+    "failed": ("✘", "!", "red"),
+    "rejected": ("✘", "!", "red"),
+    "cancelled": ("■", "#", "red"),
+}
+
+
+def make_console(stream: TextIO | None = None, *, width: int | None = None) -> Console:
+    """The console for people; plain text when it isn't a terminal or `NO_COLOR` is set."""
+    stream = stream or sys.stdout
+    if width is None and not stream.isatty():
+        width = int(os.environ.get("COLUMNS", "0") or 0) or 80
+    return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
+
+
+def sign(status: str, *, ascii_only: bool = False) -> Text:
+    """The one-character sign of a step's status."""
+    pretty, plain, style = _SIGNS.get(status, ("·", "*", ""))
+    return Text(plain if ascii_only else pretty, style=style)
+
+
+def ascii_only(console: Console) -> bool:
+    """Whether the terminal can't show more than ASCII."""
+    return not console.encoding.lower().startswith("utf")
+
+
+def clean(text: object) -> str:
+    """A text from a model, a tool or a user, made safe to print: escape sequences and invisible characters show.
+
+    A gate shows what somebody is about to approve; a control or bidirectional character in an argument could make it
+    show something else.
+    """
+    return "".join(char if _harmless(char) else _visible(char) for char in str(text))
+
+
+def _harmless(char: str) -> bool:
+    return char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
+
+
+def _visible(char: str) -> str:
+    return "" if char == "\r" else f"\\u{ord(char):04x}"
+
+
+def show_value(value: Any) -> str:
+    """An argument's value for people: a text as it is, everything else as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = clean(text)
+    if len(text) > MAX_VALUE:
+        return f"{text[:MAX_VALUE]}… ({len(text) - MAX_VALUE:,} characters more: see --json)"
+    return text
+
+
+def short(text: object, limit: int = 60) -> str:
+    """One line of at most `limit` characters."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def since(start: datetime | None, end: datetime | None = None) -> str:
+    """How long something took, or takes so far; empty if it hasn't begun."""
+    if start is None:
+        return ""
+    return duration(((end or datetime.now(UTC)) - start).total_seconds())
+
+
+def local_time(at: datetime | None) -> str:
+    """`14:05` today, `Mon 14:05` within a week, else the date."""
+    if at is None:
+        return ""
+    here, now = at.astimezone(), datetime.now(UTC).astimezone()
+    if here.date() == now.date():
+        return here.strftime("%H:%M")
+    return here.strftime("%a %H:%M" if abs((here - now).days) < 6 else "%Y-%m-%d %H:%M")
+
+
+def money(usage: Usage) -> str:
+    """What model calls cost, in US dollars; what isn't known is said to be unknown."""
+    if usage.calls and usage.unpriced_calls == usage.calls:
+        return "cost unknown"
+    digits = 2 if usage.cost_usd >= 1 else 4
+    text = f"${usage.cost_usd:.{digits}f}"
+    return f"{text} + {usage.unpriced_calls} calls of unknown cost" if usage.unpriced_calls else text
+
+
+def tokens(usage: Usage) -> str:
+    """`3 model calls · 1,204 tokens in, 310 out · $0.0021`."""
+    calls = f"{usage.calls} model call{'' if usage.calls == 1 else 's'}"
+    return f"{calls} · {usage.input_tokens:,} tokens in, {usage.output_tokens:,} out · {money(usage)}"
