@@ -132,7 +132,7 @@ async def find_sent_email(ctx: ToolContext, to: str, subject: str, body: str) ->
     effect="consequential",
     idempotency="check",
     read_back=find_sent_email,
-    timeout=20,
+    timeout=30,
     dependency="mail",
     summary="E-mail {to}: {subject}",
     risk="The customer reads it; it can't be called back.",

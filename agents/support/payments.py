@@ -1,0 +1,102 @@
+"""Client of the payment service: one call, and what each of its failures means."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, NoReturn
+
+import httpx2
+
+from plangate import ErrorType, ToolContext, ToolError
+
+from .records import CURRENCY, Refund
+
+TOTAL_SECONDS = 10.0
+"""For the whole call; shorter than the tool's own time-out, so that the client gives up first and says why."""
+MAX_RETRY_AFTER_SECONDS = 300.0
+
+
+async def refund(ctx: ToolContext, order_id: str, amount: float, reason: str) -> Refund:
+    """Ask the payment service for a refund, under the call's idempotency key.
+
+    Raises:
+        ToolError: A business error when the service says no, a transient one when trying again may help, else a
+            permanent one.
+    """
+    url = ctx.settings.get("payments_url", "").rstrip("/")
+    if not url or not ctx.idempotency_key:
+        missing = "no `payments_url` is set for this agent" if not url else "the call has no idempotency key"
+        raise ToolError(f"can't refund order {order_id!r}: {missing}", permanent=True)
+    body = {"order_id": order_id, "amount": f"{amount:.2f}", "currency": CURRENCY, "reason": reason}
+    headers = {"Idempotency-Key": ctx.idempotency_key}
+    try:
+        async with asyncio.timeout(TOTAL_SECONDS), httpx2.AsyncClient(timeout=TOTAL_SECONDS) as client:
+            response = await client.post(f"{url}/refunds", json=body, headers=headers)
+    except (TimeoutError, httpx2.TimeoutException):
+        said = f"the payment service didn't answer within {TOTAL_SECONDS:g} s"
+        raise ToolError(f"refund of order {order_id!r}: {said}", transient=True, type=ErrorType.TIMEOUT) from None
+    except httpx2.TransportError as error:
+        said = f"can't reach the payment service: {type(error).__name__}"
+        raise ToolError(f"refund of order {order_id!r}: {said}", transient=True, type=ErrorType.NETWORK) from None
+    if response.status_code not in (200, 201):
+        _refused(order_id, response)
+    return _read(order_id, response)
+
+
+def _read(order_id: str, response: httpx2.Response) -> Refund:
+    try:
+        told = response.json()
+        return Refund(
+            refund_id=told["refund_id"],
+            order_id=told["order_id"],
+            amount=float(told["amount"]),
+            currency=told["currency"],
+            refundable=float(told["refundable"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        # The refund may have been made; the same key asks for the same answer again.
+        raise ToolError(
+            f"refund of order {order_id!r}: the payment service's answer can't be read", transient=True
+        ) from None
+
+
+def _refused(order_id: str, response: httpx2.Response) -> NoReturn:
+    status, (code, message) = response.status_code, _error(response)
+    text = f"refund of order {order_id!r}: the payment service says {message!r} (HTTP {status})"
+    if status == 429 or status >= 500:
+        kind = ErrorType.RATE_LIMITED if status == 429 else ErrorType.UNAVAILABLE
+        after = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+        raise ToolError(text, transient=True, retry_after=after, type=kind)
+    if code == "idempotency_conflict":
+        raise ToolError(text, permanent=True, type=ErrorType.IDEMPOTENCY_CONFLICT)
+    if status in (404, 409):
+        raise ToolError(text)
+    kind = ErrorType.AUTHENTICATION if status in (401, 403) else ErrorType.PERMANENT
+    raise ToolError(text, permanent=True, type=kind)
+
+
+def _error(response: httpx2.Response) -> tuple[str, str]:
+    try:
+        error: Any = response.json()["error"]
+        return str(error["code"]), str(error["message"])
+    except (ValueError, KeyError, TypeError):
+        return "", response.text[:200] or "nothing"
+
+
+def retry_after(header: str | None, now: datetime) -> float | None:
+    """Seconds to wait, from a `Retry-After` header in seconds or as an HTTP date; None when it says nothing usable."""
+    if not header:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            when = parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        seconds = (when.replace(tzinfo=when.tzinfo or UTC) - now).total_seconds()
+    if seconds != seconds:  # NaN
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
