@@ -80,13 +80,14 @@ async def require_newest(engine: AsyncEngine, url: str) -> None:
     except (SQLAlchemyError, OSError) as error:
         raise _unreachable(url, error) from error
     wanted = newest_revision()
-    if found != wanted:
-        known = "an older" if found in _revisions() else "a newer"
-        state = (
-            "has no schema yet" if found is None else f"is at {known} revision ({found}; this version needs {wanted})"
-        )
-        advice = "install the newer version" if found and known == "a newer" else "run `plangate migrate`"
-        raise PlangateError(f"the database {shown_url(url)} {state}: {advice}", type=ErrorType.PERMANENT)
+    if found == wanted:
+        return
+    state, advice = "has no schema yet", "run `plangate migrate`"
+    if found is not None:
+        state = f"has the schema {found}, and this version of Plangate works with {wanted}"
+        if found not in _revisions():
+            advice = "install the version of Plangate that made it, or a newer one"
+    raise PlangateError(f"the database {shown_url(url)} {state}: {advice}", type=ErrorType.PERMANENT)
 
 
 async def _revision(engine: AsyncEngine) -> str | None:
