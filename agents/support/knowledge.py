@@ -16,11 +16,11 @@ from .records import Passage, PolicyPassages
 
 FOLDER = Path(__file__).parent / "knowledge"
 MAX_WORDS = 24
-_STOP_WORDS = frozenset(
-    "a about an and any are as at be been but by can could did do does for from get give got had has have he her his"
-    " how i if in is it its me my no not of on or our please she should so some than that the their them then there"
-    " they this to us was we were what when where which who why will with would you your".split()
-)
+_STOP_WORDS = """
+    a about an and any are as at be been but by can could did do does for from get give got had has have he her his
+    how i if in is it its me my no not of on or our please she should so some than that the their them then there
+    they this to us was we were what when where which who why will with would you your
+"""
 
 _CREATE = {
     "sqlite": "CREATE VIRTUAL TABLE IF NOT EXISTS shop_policies"
@@ -78,8 +78,9 @@ async def search(database: AsyncConnection, query: str, limit: int) -> PolicyPas
 
 def search_words(query: str) -> list[str]:
     """The words of a question that are worth looking for; letters and digits only, so nothing else can be said."""
+    stop_words = set(_STOP_WORDS.split())
     words = dict.fromkeys(re.findall(r"[^\W_]+", query.lower()))
-    return [word for word in words if word not in _STOP_WORDS][:MAX_WORDS]
+    return [word for word in words if word not in stop_words][:MAX_WORDS]
 
 
 def _search(database: AsyncConnection) -> TextClause:

@@ -82,13 +82,13 @@ def _deliver(host: str, port: int, message: EmailMessage) -> None:
     try:
         with smtplib.SMTP(host, port, timeout=SMTP_SECONDS) as server:
             server.send_message(message)
-    except smtplib.SMTPRecipientsRefused as error:
-        code, said = next(iter(error.recipients.values()))
-        raise ToolError(_said(to, code, said), transient=code < 500) from None
+    except smtplib.SMTPRecipientsRefused as refusal:
+        code, answer = next(iter(refusal.recipients.values()))
+        raise ToolError(_said(to, code, answer), transient=code < 500) from None
     except smtplib.SMTPResponseException as error:
         later = error.smtp_code < 500
-        text = _said(to, error.smtp_code, error.smtp_error)
-        raise ToolError(text, transient=later, permanent=not later) from None
+        refused = _said(to, error.smtp_code, error.smtp_error)
+        raise ToolError(refused, transient=later, permanent=not later) from None
     except TimeoutError:
         said = f"e-mail to {to!r}: the mail server didn't answer within {SMTP_SECONDS:g} s"
         raise ToolError(said, transient=True, type=ErrorType.TIMEOUT) from None

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from starlette.requests import Request
@@ -95,7 +94,7 @@ def mailbox_routes(mailbox: Mailbox) -> list[Route]:
 
 
 def _describe(path: Path) -> dict[str, Any]:
-    message = cast(EmailMessage, message_from_bytes(path.read_bytes(), policy=policy.default))
+    message = message_from_bytes(path.read_bytes(), policy=policy.default)
     body = message.get_body(("plain",))
     return {
         "message_id": str(message["Message-ID"] or "").strip().strip("<>"),

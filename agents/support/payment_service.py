@@ -24,10 +24,13 @@ from starlette.routing import Route
 
 MAX_BODY_BYTES = 16_384
 _TABLES = """
-CREATE TABLE IF NOT EXISTS payments (order_id TEXT PRIMARY KEY, paid_pence INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS payments (
+    order_id TEXT PRIMARY KEY, paid_pence INTEGER NOT NULL, opening_refunds_pence INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS refunds (
     refund_id TEXT PRIMARY KEY, order_id TEXT NOT NULL REFERENCES payments, amount_pence INTEGER NOT NULL,
-    reason TEXT NOT NULL, idempotency_key TEXT UNIQUE, body_digest TEXT, answer TEXT, made_at TEXT NOT NULL
+    reason TEXT NOT NULL, idempotency_key TEXT NOT NULL UNIQUE, body_digest TEXT NOT NULL, answer TEXT NOT NULL,
+    made_at TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS attempts (
     attempt INTEGER PRIMARY KEY, at TEXT NOT NULL, idempotency_key TEXT, order_id TEXT, amount TEXT,
@@ -75,26 +78,21 @@ class PaymentBook:
 
     Args:
         path: The file; made when missing.
-        payments: `(order_id, paid_pence)` of each order, added when not there yet.
-        opening_refunds: `(refund_id, order_id, amount_pence)` from before the service was started first.
+        payments: `(order_id, paid_pence, refunded_pence)` of each order, added when not there yet; what was refunded
+            before the service was started first is its opening balance.
     """
 
     def __init__(
         self,
         path: Path,
-        payments: Sequence[tuple[str, int]] = (),
-        opening_refunds: Sequence[tuple[str, str, int]] = (),
+        payments: Sequence[tuple[str, int, int]] = (),
     ) -> None:
         self._database = sqlite3.connect(path, isolation_level=None, timeout=10)
         self._database.row_factory = sqlite3.Row
         self._database.execute("PRAGMA journal_mode = wal")
         self._database.executescript(_TABLES)
         with self._transaction() as database:
-            database.executemany("INSERT OR IGNORE INTO payments VALUES (?, ?)", payments)
-            database.executemany(
-                "INSERT OR IGNORE INTO refunds VALUES (?, ?, ?, 'opening balance', NULL, NULL, NULL, ?)",
-                [(*refund, _now()) for refund in opening_refunds],
-            )
+            database.executemany("INSERT OR IGNORE INTO payments VALUES (?, ?, ?)", payments)
 
     def close(self) -> None:
         """Close the file."""
@@ -110,11 +108,16 @@ class PaymentBook:
 
     def payment(self, order_id: str) -> dict[str, Any] | None:
         """What was paid for an order and what of it has been refunded; None for an unknown order."""
-        row = self._database.execute("SELECT paid_pence FROM payments WHERE order_id = ?", (order_id,)).fetchone()
+        query = (
+            "SELECT paid_pence, opening_refunds_pence"
+            " + (SELECT coalesce(sum(amount_pence), 0) FROM refunds WHERE refunds.order_id = payments.order_id)"
+            " FROM payments WHERE order_id = ?"
+        )
+        row = self._database.execute(query, (order_id,)).fetchone()
         if row is None:
             return None
-        refunded = self._refunded(self._database, order_id)
-        amounts = {"paid": row[0], "refunded": refunded, "refundable": row[0] - refunded}
+        paid, refunded = row
+        amounts = {"paid": paid, "refunded": refunded, "refundable": paid - refunded}
         return {"order_id": order_id, "currency": "GBP"} | {name: _pounds(pence) for name, pence in amounts.items()}
 
     def refunds(self, order_id: str | None = None) -> list[dict[str, Any]]:
@@ -160,11 +163,6 @@ class PaymentBook:
         row = (refund_id, request.order_id, request.pence, request.reason, key, request.digest, json.dumps(body))
         database.execute("INSERT INTO refunds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, _now()))
         return Answer(status=201, body=body, result="refunded")
-
-    @staticmethod
-    def _refunded(database: sqlite3.Connection, order_id: str) -> int:
-        query = "SELECT coalesce(sum(amount_pence), 0) FROM refunds WHERE order_id = ?"
-        return int(database.execute(query, (order_id,)).fetchone()[0])
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

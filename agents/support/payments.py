@@ -1,8 +1,9 @@
-"""Client of the payment service: one call, and what each of its failures means."""
+"""Client of the payment service: its two calls, and what each failure of a refund means."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
@@ -11,10 +12,12 @@ import httpx2
 
 from plangate import ErrorType, ToolContext, ToolError
 
-from .records import CURRENCY, Refund
+from .records import CURRENCY, Order, Refund
 
 TOTAL_SECONDS = 10.0
 """For the whole call; shorter than the tool's own time-out, so that the client gives up first and says why."""
+LOOK_UP_SECONDS = 2.0
+"""For a look at a payment, which is worth less than a quick answer."""
 MAX_RETRY_AFTER_SECONDS = 300.0
 
 
@@ -43,6 +46,20 @@ async def refund(ctx: ToolContext, order_id: str, amount: float, reason: str) ->
     if response.status_code not in (200, 201):
         _refused(order_id, response)
     return _read(order_id, response)
+
+
+async def with_refunds(ctx: ToolContext, order: Order) -> Order:
+    """The order with what the payment service says was refunded; as the books have it when it can't be asked."""
+    url = ctx.settings.get("payments_url", "").rstrip("/")
+    try:
+        async with asyncio.timeout(LOOK_UP_SECONDS), httpx2.AsyncClient(timeout=LOOK_UP_SECONDS) as client:
+            response = await client.get(f"{url}/payments/{order.order_id}")
+        told = response.raise_for_status().json()
+        refunded, refundable = float(told["refunded"]), float(told["refundable"])
+    except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError):
+        return order
+    payment = order.payment.model_copy(update={"refunded": refunded, "source": "payment service"})
+    return order.model_copy(update={"payment": payment, "refundable": refundable})
 
 
 def _read(order_id: str, response: httpx2.Response) -> Refund:
@@ -97,6 +114,6 @@ def retry_after(header: str | None, now: datetime) -> float | None:
         except ValueError:
             return None
         seconds = (when.replace(tzinfo=when.tzinfo or UTC) - now).total_seconds()
-    if seconds != seconds:  # NaN
+    if not math.isfinite(seconds):
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)

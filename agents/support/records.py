@@ -114,6 +114,10 @@ class Payment(Record):
     paid: float
     refunded: float
     currency: str = CURRENCY
+    source: Literal["payment service", "books"] = Field(
+        default="books",
+        description="Who says so; the books may not know the newest refunds when the payment service can't be asked.",
+    )
 
 
 class Order(Record):
@@ -167,7 +171,7 @@ class CancelledOrder(Record):
     order_id: str
     status: Literal["cancelled"] = "cancelled"
     cancelled_on: date
-    refundable: float = Field(description="What the customer has paid and not yet got back.")
+    refundable: float = Field(description="What the customer paid and, by the books, has not got back.")
 
 
 class ChangedAddress(Record):

@@ -77,9 +77,8 @@ def bind(wanted: int, remembered: int) -> socket.socket:
 def open_book(folder: Path) -> PaymentBook:
     """The payment service's book, with a payment for each order of the shop."""
     shop = generate(datetime.now(UTC).date())
-    paid = [(row["order_id"], row["paid_pence"]) for row in shop.payments]
-    refunded = [(row["refund_id"], row["order_id"], row["amount_pence"]) for row in shop.refunds]
-    return PaymentBook(folder / "payments.sqlite", paid, refunded)
+    payments = [(row["order_id"], row["paid_pence"], row["refunded_pence"]) for row in shop.payments]
+    return PaymentBook(folder / "payments.sqlite", payments)
 
 
 async def serve(folder: Path, http: socket.socket, smtp: socket.socket, until_eof: bool) -> None:

@@ -34,7 +34,6 @@ async def setup(connection: AsyncConnection, settings: Mapping[str, str]) -> Non
         (tables.items, data.items),
         (tables.shipments, data.shipments),
         (tables.payments, data.payments),
-        (tables.refunds, data.refunds),
     ]
     for table, rows in filled:
         await add_missing(connection, table, rows)

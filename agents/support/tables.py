@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Date, ForeignKey, Index, Integer, MetaData, String, Table
+from sqlalchemy import Column, Date, ForeignKey, Integer, MetaData, String, Table
 
 metadata = MetaData()
 
@@ -65,15 +65,6 @@ payments = Table(
     Column("order_id", ForeignKey("shop_orders.order_id"), primary_key=True),
     Column("method", String(20), nullable=False),
     Column("paid_pence", Integer, nullable=False),
-)
-
-# The shop's own note of what the payment service has refunded; the service itself has the last word.
-refunds = Table(
-    "shop_refunds",
-    metadata,
-    Column("refund_id", String(60), primary_key=True),
-    Column("order_id", ForeignKey("shop_orders.order_id"), nullable=False),
-    Column("amount_pence", Integer, nullable=False),
-    Column("refunded_on", Date, nullable=False),
-    Index("shop_refunds_order", "order_id"),
+    # As of the last closing of the books; the payment service has the last word.
+    Column("refunded_pence", Integer, nullable=False),
 )

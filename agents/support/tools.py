@@ -57,7 +57,8 @@ async def list_orders(
 @tool(effect="read", timeout=10, retries=2, dependency="shop", summary="Look up order {order_id}")
 async def get_order(ctx: ToolContext, order_id: OrderId) -> Order:
     """Look one order up: items, total, payment, what is refundable, status, address, and whose it is."""
-    return await shop.get_order(_database(ctx), order_id)
+    order = await shop.get_order(_database(ctx), order_id)
+    return await payments.with_refunds(ctx, order)
 
 
 @tool(effect="read", timeout=10, retries=2, dependency="shop", summary="Look up the delivery of order {order_id}")
@@ -118,9 +119,7 @@ async def change_address(
 )
 async def refund_payment(ctx: ToolContext, order_id: OrderId, amount: Amount, reason: Reason) -> Refund:
     """Refund an order's payment, in whole or in part, to the means it was paid with."""
-    refund = await payments.refund(ctx, order_id, amount, reason)
-    await shop.record_refund(_database(ctx), refund)
-    return refund
+    return await payments.refund(ctx, order_id, amount, reason)
 
 
 async def find_sent_email(ctx: ToolContext, to: str, subject: str, body: str) -> SentEmail | None:
