@@ -7,12 +7,12 @@ import hashlib
 KEY_VERSION = "v1"
 
 
-def call_id(step: str, *, item: int | None = None, fallback: bool = False, generation: int = 0) -> str:
-    """The name of a call within its run, for example `refund`, `notify.2`, `refund-fallback`, `refund~1`."""
+def call_id(step: str, *, item: int | None = None, fallback: bool = False, revision: int = 0) -> str:
+    """The name of a call within its run: `refund`, `notify.2`, `refund-fallback`; born in revision 1: `refund~1`."""
     name = step + ("-fallback" if fallback else "")
     if item is not None:
         name += f".{item}"
-    return name + (f"~{generation}" if generation else "")
+    return name + (f"~{revision}" if revision else "")
 
 
 def idempotency_key(

@@ -78,7 +78,9 @@ class PlanProposal(BaseModel):
     action: Literal["plan", "decline", "hand_over"] = Field(
         description="'plan' to act; 'decline' what is out of scope; 'hand_over' what a person must take over."
     )
-    message: str = Field(default="", max_length=4000, description="For 'decline' and 'hand_over': what to tell the user.")
+    message: str = Field(
+        default="", max_length=4000, description="For 'decline' and 'hand_over': what to tell the user."
+    )
     plan: Plan | None = Field(default=None, description="For 'plan': the steps. May be empty if none is needed.")
 
 

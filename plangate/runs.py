@@ -141,6 +141,8 @@ class StepState(BaseModel):
     """The evaluated list."""
     reason: str = ""
     """Why it was skipped, failed or rejected."""
+    blocked: bool = False
+    """Skipped because of a step that it needs, not because its condition was false."""
     error: ErrorPayload | None = None
 
 
@@ -213,10 +215,9 @@ class RunState(BaseModel):
     usage: Usage = Usage()
     paused: bool = False
     cancelled_steps: list[str] = Field(default_factory=list)
-    cancelling: bool = False
-    looked: bool = False
-    """A planner revision is due because the plan said `needs: look first`."""
     timeline: list[Event] = Field(default_factory=list)
+    timeline_dropped: int = 0
+    """Events of the timeline's beginning that are no longer kept here."""
     answer: str = ""
     outcome: Outcome | None = None
     error: ErrorPayload | None = None
@@ -357,6 +358,8 @@ class BindTask(BaseModel):
     when: str | None = None
     gate: ApprovalRequest | None = None
     """With an edit: the gate whose arguments change. Nothing is recorded then."""
+    key: str = ""
+    """Idempotency key of the call; arguments too large for history are stored under it."""
     opened_at: datetime | None = None
     deadline: datetime | None = None
     risk: str = ""
@@ -367,6 +370,8 @@ class Bound(BaseModel):
     """Result of `bind_call`."""
 
     args: dict[str, Any] = Field(default_factory=dict)
+    args_key: str = ""
+    """Where the arguments are stored when they are too large for history; `args` is empty then."""
     digest: str = ""
     verdict: Verdict
     summary: str = ""
@@ -407,11 +412,20 @@ class ToolCall(BaseModel):
     tool_version: str = ""
     key: str
     args: dict[str, Any] = Field(default_factory=dict)
+    args_key: str = ""
+    """Where the arguments are stored when they are too large for history."""
     digest: str = ""
     """Of the bound arguments; empty when the activity binds them itself."""
     grant: ApprovalGrant | None = None
     user: str | None = None
     session: str | None = None
+
+
+class CallResult(BaseModel):
+    """Result of a tool's activity: the tool's result, or the far side's no."""
+
+    result: Result | None = None
+    error: ErrorPayload | None = None
 
 
 class RespondTask(BaseModel):

@@ -305,9 +305,9 @@ def make_tool(function: Callable[..., Any], settings: ToolSettings) -> Tool:
         raise TypeError(f"tool {name!r} needs a return type: what a tool returns is checked against it")
     context, fields = _parameters(name, function, hints)
     arguments = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid", frozen=True), **fields)
-    version = digest(
-        [name, arguments.model_json_schema(), settings.model_dump(mode="json"), _source_digest(function)]
-    )[:16]
+    version = digest([name, arguments.model_json_schema(), settings.model_dump(mode="json"), _source_digest(function)])[
+        :16
+    ]
     return Tool(
         name=name,
         function=function,
@@ -321,9 +321,7 @@ def make_tool(function: Callable[..., Any], settings: ToolSettings) -> Tool:
     )
 
 
-def _parameters(
-    name: str, function: Callable[..., Any], hints: Mapping[str, Any]
-) -> tuple[str | None, dict[str, Any]]:
+def _parameters(name: str, function: Callable[..., Any], hints: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
     context: str | None = None
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(function).parameters.values():

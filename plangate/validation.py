@@ -154,7 +154,9 @@ class _Check:
         if policy is None:
             hint = nearest(name, self.tools)
             yield PlanProblem(
-                step=step, where=where, problem=f"there is no tool {name!r}{hint}; tools are {', '.join(sorted(self.tools))}"
+                step=step,
+                where=where,
+                problem=f"there is no tool {name!r}{hint}; tools are {', '.join(sorted(self.tools))}",
             )
         elif policy.rule == "never":
             yield PlanProblem(step=step, where=where, problem=f"the scope says that {name!r} is never used")
@@ -202,7 +204,9 @@ class _Check:
 
     def _reference(self, step: str, where: str, expression: str, *, loop: bool) -> Iterator[PlanProblem]:
         if not expression:
-            yield PlanProblem(step=step, where=where, problem='a reference is an object {"$ref": "<JMESPath>"} and no more')
+            yield PlanProblem(
+                step=step, where=where, problem='a reference is an object {"$ref": "<JMESPath>"} and no more'
+            )
             return
         if problem := expressions.check(expression):
             yield PlanProblem(step=step, where=where, problem=f"{expression!r} is {problem}")
@@ -211,13 +215,17 @@ class _Check:
             if root == expressions.WHOLE:
                 yield PlanProblem(step=step, where=where, problem="name the step that you refer to instead of `@`")
             elif root == "item" and not loop:
-                yield PlanProblem(step=step, where=where, problem="`item` is known only in the `args` of a `for_each` step")
+                yield PlanProblem(
+                    step=step, where=where, problem="`item` is known only in the `args` of a `for_each` step"
+                )
             elif root == step:
                 yield PlanProblem(step=step, where=where, problem="a step can't refer to itself")
             elif root not in self.ids | self.known | RESERVED_NAMES:
                 names = self.ids | self.known
                 yield PlanProblem(
-                    step=step, where=where, problem=f"{expression!r} refers to {root!r}, which is no step{nearest(root, names)}"
+                    step=step,
+                    where=where,
+                    problem=f"{expression!r} refers to {root!r}, which is no step{nearest(root, names)}",
                 )
 
     def _fallback(self, step: Step) -> Iterator[PlanProblem]:

@@ -1,0 +1,198 @@
+"""A run in words: step reports, gaps, the checklist for the Temporal UI and the summary in plain words."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from plangate.approvals import ApprovalRequest, GateStatus
+from plangate.plans import Step
+from plangate.runs import CallState, CallStatus, Outcome, RunState, StepReport, StepState, StepStatus, Usage
+
+_MARKS = {
+    StepStatus.PENDING: "☐",
+    StepStatus.RUNNING: "▶",
+    StepStatus.WAITING: "⏸",
+    StepStatus.DONE: "☑",
+    StepStatus.SKIPPED: "–",
+    StepStatus.FAILED: "✗",
+    StepStatus.REJECTED: "✗",
+    StepStatus.CANCELLED: "✗",
+}
+MAX_LINES = 60
+"""Lines of a checklist shown at most."""
+
+
+class _Lenient(string.Formatter):
+    def get_value(self, key: int | str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        return kwargs.get(key, f"{{{key}}}") if isinstance(key, str) else ""
+
+    def get_field(self, field_name: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        try:
+            found: Any = kwargs
+            for part in field_name.split("."):
+                found = found[part]
+            return found, field_name
+        except (KeyError, TypeError, IndexError):
+            return "…", field_name
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        try:
+            return super().format_field(value, format_spec)
+        except (ValueError, TypeError):
+            return str(value)
+
+
+def in_words(template: str, tool: str, args: Mapping[str, Any]) -> str:
+    """A call in words, by the tool's summary template; at most 200 characters on one line.
+
+    Only names and their fields are looked up, never attributes, so arguments can't reach into objects.
+    """
+    text = _Lenient().vformat(template, (), args) if template else tool.replace("_", " ")
+    return " ".join(text.split())[:200]
+
+
+def report(step: Step, state: StepState) -> StepReport:
+    """A step for people and programs outside."""
+    done = [call for call in state.calls if call.status is CallStatus.DONE]
+    shown: CallState | None = state.calls[-1] if state.calls else None
+    starts = [call.started_at for call in state.calls if call.started_at]
+    ends = [call.ended_at for call in state.calls if call.ended_at]
+    return StepReport(
+        id=step.id,
+        title=step.title or step.tool.replace("_", " "),
+        tool=step.tool,
+        status=state.status,
+        summary=shown.summary if shown and state.items is None else "",
+        optional=step.optional,
+        calls=state.items if state.items is not None else len(state.calls),
+        done_calls=len(done),
+        reason=state.reason,
+        revision=state.revision,
+        error=state.error,
+        started_at=min(starts) if starts else None,
+        ended_at=max(ends) if ends and state.status.ended else None,
+    )
+
+
+def reports(state: RunState) -> list[StepReport]:
+    """All steps of the current plan, in its order."""
+    steps = state.plan.steps if state.plan else []
+    return [report(step, state.steps.get(step.id) or StepState(id=step.id)) for step in steps]
+
+
+def gaps(state: RunState) -> list[str]:
+    """What is missing from the answer, one line a step."""
+    lines = []
+    for item in reports(state):
+        if item.status in (StepStatus.FAILED, StepStatus.REJECTED, StepStatus.CANCELLED):
+            lines.append(f"{item.title}: {item.status.value}{f' ({item.reason})' if item.reason else ''}")
+        elif item.status is StepStatus.SKIPPED and state.steps[item.id].blocked:
+            lines.append(f"{item.title}: left out ({item.reason})")
+        elif item.status is StepStatus.DONE and item.calls > item.done_calls and state.steps[item.id].items is not None:
+            lines.append(f"{item.title}: {item.calls - item.done_calls} of {item.calls} items failed")
+    return lines
+
+
+def approve_command(gate: ApprovalRequest) -> str:
+    """The command that approves a gate."""
+    return f"plangate approve {gate.id}"
+
+
+def signal_command(gate: ApprovalRequest) -> str:
+    """The same with nothing but the `temporal` CLI."""
+    payload = f'{{"approval":"{gate.call}","digest":"{gate.digest[:16]}","by":"YOUR NAME"}}'
+    return f"temporal workflow signal -w {gate.run} --name approve --input '{payload}'"
+
+
+def checklist(state: RunState) -> str:
+    """The run's current details in the Temporal UI: the plan as a checklist, and what waits for whom (Markdown)."""
+    lines = [f"**{state.phase.value.capitalize()}**" + (f" · plan revision {state.revision}" if state.revision else "")]
+    if state.plan and state.plan.goal:
+        lines += ["", f"Goal: {state.plan.goal}"]
+    items = reports(state)
+    if items:
+        lines.append("")
+    for item in items[:MAX_LINES]:
+        words = f": {item.summary}" if item.summary and item.summary != item.title else ""
+        many = f" ({item.done_calls}/{item.calls})" if state.steps[item.id].items is not None else ""
+        why = f" — {item.reason}" if item.reason else ""
+        lines.append(f"- {_MARKS[item.status]} **{item.title}**{words}{many}{why}")
+    if len(items) > MAX_LINES:
+        lines.append(f"- … and {len(items) - MAX_LINES} more steps")
+    for gate in [g for g in state.gates.values() if not g.settled][:20]:
+        lines += ["", f"### Waits for approval: {gate.title}", f"Why: {gate.reason}"]
+        lines += [f"Risk: {gate.risk}"] if gate.risk else []
+        lines += [f"- `{name}`: `{value}`" for name, value in gate.args.items()]
+        lines += [f"Until {_time(gate.deadline)}.", "```", approve_command(gate), signal_command(gate), "```"]
+    return "\n".join(lines)
+
+
+def _time(moment: datetime | None) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC") if moment else "?"
+
+
+def cost(usage: Usage) -> str:
+    """Tokens and cost in words; a cost that isn't known is never shown as zero."""
+    tokens = (
+        f"{usage.input_tokens + usage.output_tokens:,} tokens in {usage.calls} model call{'s' * (usage.calls != 1)}"
+    )
+    if usage.unpriced_calls:
+        known = f"${usage.cost_usd:.4f} plus " if usage.cost_usd else ""
+        return f"{tokens}, cost {known}unknown ({usage.unpriced_calls} without a price)"
+    return f"{tokens}, ${usage.cost_usd:.4f}"
+
+
+_OUTCOMES = {
+    Outcome.COMPLETED: "It was completed.",
+    Outcome.DEGRADED: "It was completed with gaps.",
+    Outcome.DECLINED: "It was declined; nothing was done.",
+    Outcome.REJECTED: "A person said no to a part of it, or nobody decided in time.",
+    Outcome.ESCALATED: "It was handed over to a person.",
+    Outcome.FAILED: "It failed.",
+    Outcome.CANCELLED: "It was cancelled.",
+}
+
+
+def in_plain_words(state: RunState, *, ended_at: datetime) -> str:
+    """The summary of a run (Markdown): asked, planned, done, decided by whom, failed, cost."""
+    request = state.request
+    who = request.user or "Somebody"
+    lines = [f"{who} asked the agent {request.agent!r}: “{' '.join(request.request.split())[:300]}”"]
+    outcome = _OUTCOMES.get(state.outcome or Outcome.FAILED, "")
+    seconds = (ended_at - state.started_at).total_seconds()
+    lines.append(f"{outcome} It took {seconds:.1f} s.")
+    items = reports(state)
+    if items:
+        source = "The caller's plan" if request.plan is not None else "The plan"
+        revised = f", revised {state.revision} time{'s' * (state.revision != 1)}" if state.revision else ""
+        lines += ["", f"{source} had {len(items)} step{'s' * (len(items) != 1)}{revised}:"]
+    for item in items[:MAX_LINES]:
+        lines.append(f"- {_MARKS[item.status]} {item.summary or item.title} — {_ending(item)}")
+    if len(items) > MAX_LINES:
+        lines.append(f"- … and {len(items) - MAX_LINES} more")
+    lines += _decisions(state)
+    if state.error is not None:
+        lines += ["", f"What went wrong: {state.error.message} ({state.error.type.value})"]
+    lines += ["", f"It used {cost(state.usage)}."]
+    return "\n".join(lines)
+
+
+def _ending(item: StepReport) -> str:
+    count = f" ({item.done_calls} of {item.calls})" if item.calls > 1 else ""
+    return f"{item.status.value}{count}{f': {item.reason}' if item.reason else ''}"
+
+
+def _decisions(state: RunState) -> list[str]:
+    lines = [""] if state.gates else []
+    for gate in state.gates.values():
+        if gate.decision is not None:
+            by = gate.decision.by or "somebody who gave no name"
+            why = f" ({gate.decision.reason})" if gate.decision.reason else ""
+            changed = f", changing {'; '.join(gate.edits)}" if gate.edits else ""
+            lines.append(f"- {gate.title}: {gate.status.value} by {by}{why}{changed}")
+        elif gate.status is not GateStatus.PENDING:
+            lines.append(f"- {gate.title}: {gate.status.value}; nobody decided")
+    return lines

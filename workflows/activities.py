@@ -1,0 +1,179 @@
+"""How the workflow calls activities: by name, with typed contracts, time limits and retry policies."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import TimeoutError as TemporalTimeout
+
+with workflow.unsafe.imports_passed_through():
+    from plangate.agents import Admission
+    from plangate.errors import ErrorPayload, ErrorType, error_type
+    from plangate.runs import (
+        Answer,
+        BindTask,
+        Bound,
+        CallResult,
+        Evaluated,
+        EvaluateTask,
+        PlanOutcome,
+        PlanTask,
+        RecordTask,
+        RespondTask,
+        RunRequest,
+        ToolCall,
+    )
+    from plangate.toolkit import Effect, ToolPolicy
+
+_LOCAL_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=10))
+_MODEL_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=4)
+MODEL_TIMEOUT = timedelta(minutes=5)
+MODEL_HEARTBEAT = timedelta(seconds=15)
+TOOL_HEARTBEAT = timedelta(seconds=10)
+"""Silence after which an attempt counts as dead: Plangate beats beside every tool."""
+
+
+async def admit(request: RunRequest) -> Admission:
+    """Check the request and note its run."""
+    result: Admission = await workflow.execute_local_activity(
+        "admit",
+        request,
+        result_type=Admission,
+        start_to_close_timeout=timedelta(seconds=20),
+        schedule_to_close_timeout=timedelta(minutes=5),
+        retry_policy=_LOCAL_RETRY,
+    )
+    return result
+
+
+async def make_plan(task: PlanTask) -> PlanOutcome:
+    """Let the planner plan, or revise."""
+    result: PlanOutcome = await workflow.execute_activity(
+        "make_plan",
+        task,
+        result_type=PlanOutcome,
+        start_to_close_timeout=MODEL_TIMEOUT,
+        schedule_to_close_timeout=MODEL_TIMEOUT * 3,
+        heartbeat_timeout=MODEL_HEARTBEAT,
+        retry_policy=_MODEL_RETRY,
+        summary=f"Revise the plan ({task.revision})" if task.revision else "Plan",
+    )
+    return result
+
+
+async def bind_call(task: BindTask) -> Bound:
+    """Bind a call's arguments and hear what policy says."""
+    result: Bound = await workflow.execute_local_activity(
+        "bind_call",
+        task,
+        result_type=Bound,
+        start_to_close_timeout=timedelta(seconds=20),
+        schedule_to_close_timeout=timedelta(minutes=5),
+        retry_policy=_LOCAL_RETRY,
+    )
+    return result
+
+
+async def evaluate(task: EvaluateTask) -> Evaluated:
+    """Evaluate an expression over results that history doesn't have."""
+    result: Evaluated = await workflow.execute_local_activity(
+        "evaluate",
+        task,
+        result_type=Evaluated,
+        start_to_close_timeout=timedelta(seconds=20),
+        schedule_to_close_timeout=timedelta(minutes=5),
+        retry_policy=_LOCAL_RETRY,
+    )
+    return result
+
+
+async def record(task: RecordTask) -> None:
+    """Write decisions and the run's end into the database."""
+    await workflow.execute_local_activity(
+        "record",
+        task,
+        start_to_close_timeout=timedelta(seconds=20),
+        schedule_to_close_timeout=timedelta(hours=1),
+        retry_policy=_LOCAL_RETRY,
+    )
+
+
+async def respond(task: RespondTask) -> Answer:
+    """Let a model write the answer."""
+    result: Answer = await workflow.execute_activity(
+        "respond",
+        task,
+        result_type=Answer,
+        start_to_close_timeout=MODEL_TIMEOUT,
+        schedule_to_close_timeout=MODEL_TIMEOUT * 3,
+        heartbeat_timeout=MODEL_HEARTBEAT,
+        retry_policy=_MODEL_RETRY,
+        summary="Answer",
+    )
+    return result
+
+
+async def call_tool(call: ToolCall, policy: ToolPolicy, summary: str) -> CallResult:
+    """Run a tool: an activity named after it, with its own time limits and retry policy."""
+    retries = policy.retries
+    heartbeat = timedelta(seconds=policy.heartbeat_seconds) if policy.heartbeat_seconds else TOOL_HEARTBEAT
+    consequential = policy.effect is Effect.CONSEQUENTIAL
+    result: CallResult = await workflow.execute_activity(
+        policy.name,
+        call,
+        result_type=CallResult,
+        start_to_close_timeout=timedelta(seconds=policy.timeout_seconds),
+        schedule_to_close_timeout=timedelta(seconds=policy.total_seconds),
+        heartbeat_timeout=min(heartbeat, timedelta(seconds=policy.timeout_seconds)),
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(seconds=retries.initial_seconds),
+            backoff_coefficient=retries.backoff,
+            maximum_interval=timedelta(seconds=max(retries.max_seconds, retries.initial_seconds)),
+            maximum_attempts=retries.max_attempts,
+        ),
+        cancellation_type=(
+            workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+            if consequential
+            else workflow.ActivityCancellationType.TRY_CANCEL
+        ),
+        summary=summary,
+    )
+    return result
+
+
+_UNSURE = frozenset({ErrorType.TIMEOUT, ErrorType.UNAVAILABLE})
+
+
+def payload_of(error: ActivityError, *, step: str | None = None, policy: ToolPolicy | None = None) -> ErrorPayload:
+    """What went wrong in an activity, in the one shape for errors.
+
+    A consequential call that ended in a time-out or a server error may have taken effect: its outcome is unknown.
+    """
+    cause = error.cause
+    payload = ErrorPayload(message=str(cause or error), attempted=error.activity_type, step=step)
+    if isinstance(cause, ApplicationError):
+        payload = _from_details(cause, payload)
+    elif isinstance(cause, TemporalTimeout):
+        limit = f" (limit {policy.timeout_seconds:g} s an attempt, {policy.total_seconds:g} s in all)" if policy else ""
+        attempts = policy.retries.max_attempts if policy and _exhausted(error) else 1
+        message = f"{error.activity_type} did not finish in time{limit}"
+        payload = payload.model_copy(update={"type": ErrorType.TIMEOUT, "message": message, "attempts": attempts})
+    if policy is not None and policy.effect is Effect.CONSEQUENTIAL and payload.type in _UNSURE:
+        message = f"{payload.message}. Whether it took effect is not known: check, then decide"
+        payload = payload.model_copy(update={"type": ErrorType.OUTCOME_UNKNOWN, "message": message})
+    return payload
+
+
+def _exhausted(error: ActivityError) -> bool:
+    return error.retry_state is not None and error.retry_state.name == "MAXIMUM_ATTEMPTS_REACHED"
+
+
+def _from_details(cause: ApplicationError, payload: ErrorPayload) -> ErrorPayload:
+    found = cause.details[0] if cause.details else None
+    if isinstance(found, dict) and "type" in found:
+        given = ErrorPayload.model_validate(found)
+        return given.model_copy(update={"step": payload.step, "attempted": given.attempted or payload.attempted})
+    return payload.model_copy(update={"type": error_type(cause.type), "message": cause.message})

@@ -1,0 +1,387 @@
+"""`AgentRun`: one request handled by one agent.
+
+    admit ─▶ plan ─▶ steps (DAG, gates) ─▶ respond ─▶ record
+               ▲         │
+               └─ revise ┘
+
+Start it by name with one JSON object: `{"agent": "support", "request": "Where is my order 1042?"}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from workflows import activities
+from workflows.execution import Execution, RunEnds
+from workflows.presenting import Presenter
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import ValidationError
+
+    from plangate import summary
+    from plangate.approvals import ApprovalDecision, ApprovalRequest, DecisionAction, Receipt
+    from plangate.errors import ErrorPayload, ErrorType
+    from plangate.plans import Plan
+    from plangate.policy import Action
+    from plangate.runs import (
+        WORKFLOW,
+        Event,
+        Outcome,
+        Phase,
+        PlanTask,
+        RecordTask,
+        RespondTask,
+        RunInput,
+        RunRequest,
+        RunResult,
+        RunState,
+        RunStatus,
+        StepStatus,
+    )
+
+MAX_EVENTS = 300
+"""Events of the timeline kept at most."""
+
+
+@workflow.defn(name=WORKFLOW)
+class AgentRun:
+    """One run of an agent. See the module."""
+
+    @workflow.init
+    def __init__(self, input: RunInput) -> None:
+        """Make the state, or take it over after continue-as-new."""
+        request = RunRequest.model_validate(input.model_dump(exclude={"carried"})) if input.carried is None else None
+        self.state = input.carried or RunState(
+            request=request or RunRequest(), started_at=workflow.now(), effect_identity=workflow.info().workflow_id
+        )
+        self.presenter = Presenter(self.state)
+        self.execution = Execution(self.state, self._note, self.presenter.publish)
+        self.gates = self.execution.gates
+        self._judge = asyncio.create_task(self.gates.loop())
+
+    @workflow.run
+    async def run(self, input: RunInput) -> RunResult:
+        """Handle the request.
+
+        Returns:
+            The run's result, for every outcome but these two.
+
+        Raises:
+            ApplicationError: The run failed; the result is the first detail.
+            CancelledError: The run was cancelled.
+        """
+        try:
+            await self._advance()
+        except RunEnds as end:
+            self._settle(end.outcome, end.error, end.message)
+        except asyncio.CancelledError:
+            await self._cancel()
+            raise
+        except ActivityError as error:
+            self._settle(Outcome.FAILED, activities.payload_of(error))
+        return await self._finish()
+
+    async def _advance(self) -> None:
+        state = self.state
+        if state.phase is Phase.ADMITTING:
+            await self._admit()
+        if state.phase is Phase.PLANNING:
+            await self._plan()
+        while state.phase in (Phase.EXECUTING, Phase.WAITING, Phase.PAUSED):
+            why = await self.execution.run_plan()
+            if why is None:
+                state.phase = Phase.ANSWERING
+            else:
+                await self._revise(why)
+        if state.phase is Phase.ANSWERING:
+            await self._respond()
+
+    async def _admit(self) -> None:
+        self.presenter.publish()
+        admission = await activities.admit(self.state.request)
+        state = self.state
+        state.agent_version, state.limits, state.verdict = admission.agent_version, admission.limits, admission.verdict
+        if admission.verdict.action is Action.BLOCK:
+            raise RunEnds(Outcome.DECLINED, message=admission.message or admission.verdict.reason)
+        self._note("admitted", f"accepted by the agent {admission.agent!r}, version {admission.agent_version}")
+        state.phase = Phase.PLANNING
+        if admission.plan is not None:
+            state.tools = admission.tools
+            self._adopt(admission.plan, "the caller's plan")
+
+    async def _plan(self) -> None:
+        outcome = await activities.make_plan(self._plan_task())
+        state = self.state
+        state.usage = state.usage.plus(outcome.usage)
+        if outcome.plan is None or outcome.action != "plan":
+            raise _no_plan(outcome.action, outcome.message)
+        state.tools = outcome.tools
+        self._adopt(outcome.plan, "planned")
+
+    def _adopt(self, plan: Plan, how: str) -> None:
+        self.state.plan = plan
+        self.state.phase = Phase.EXECUTING
+        self._note("planned", f"{how}: {len(plan.steps)} step{'s' * (len(plan.steps) != 1)}")
+        self.execution.adopt()
+        self.presenter.publish()
+
+    async def _revise(self, why: str) -> None:
+        state = self.state
+        self._note("revising", why)
+        outcome = await activities.make_plan(self._plan_task(why=why))
+        state.usage = state.usage.plus(outcome.usage)
+        if outcome.plan is None or outcome.action != "plan":
+            raise _no_plan(outcome.action, outcome.message)
+        state.tools = {**state.tools, **outcome.tools}
+        self.execution.revise(outcome.plan)
+        self._note("planned", f"revision {state.revision}: {len(outcome.plan.steps)} further steps")
+        self.presenter.publish()
+
+    def _plan_task(self, why: str = "") -> PlanTask:
+        state, request = self.state, self.state.request
+        return PlanTask(
+            run=workflow.info().workflow_id,
+            agent=request.agent,
+            agent_version=state.agent_version,
+            request=request.request,
+            user=request.user,
+            session=request.session,
+            input=request.input,
+            today=workflow.now().date().isoformat(),
+            revision=state.revision + 1 if why else 0,
+            plan=state.plan if why else None,
+            steps=summary.reports(state) if why else [],
+            results=self.execution.engine.result_keys() if why else {},
+            why=why,
+        )
+
+    async def _respond(self) -> None:
+        state, request = self.state, self.state.request
+        outcome = self.execution.outcome()
+        gaps = summary.gaps(state)
+        self.presenter.publish()
+        task = RespondTask(
+            run=workflow.info().workflow_id,
+            agent=request.agent,
+            agent_version=state.agent_version,
+            request=request.request,
+            user=request.user,
+            session=request.session,
+            today=workflow.now().date().isoformat(),
+            goal=state.plan.goal if state.plan else "",
+            outcome=outcome,
+            steps=summary.reports(state),
+            results=self.execution.engine.result_keys(),
+            answers=self.execution.engine.fixed_results(),
+            gaps=gaps,
+            stream=request.stream,
+        )
+        try:
+            answer = await activities.respond(task)
+        except ActivityError as error:
+            state.error = activities.payload_of(error)
+            self._note("failed", f"no model could write the answer: {state.error.message}")
+            outcome = Outcome.DEGRADED if outcome is Outcome.COMPLETED else outcome
+            state.answer = _plain_answer(state)
+        else:
+            state.usage = state.usage.plus(answer.usage)
+            state.answer = answer.text
+        state.outcome, state.phase = outcome, Phase.ENDED
+
+    def _settle(self, outcome: Outcome, error: ErrorPayload | None = None, message: str = "") -> None:
+        state = self.state
+        state.outcome, state.phase = outcome, Phase.ENDED
+        state.error = error or state.error
+        state.answer = message or state.answer or _plain_answer(state)
+
+    async def _cancel(self) -> None:
+        """Clean up; a consequential call that is under way is waited for."""
+        self._settle(Outcome.CANCELLED, message="The run was cancelled.")
+        await self._close()
+
+    async def _finish(self) -> RunResult:
+        result = await self._close()
+        if result.outcome is Outcome.FAILED:
+            error = result.error or ErrorPayload(message="the run failed")
+            raise ApplicationError(error.message, result, type=error.type.value, non_retryable=True)
+        return result
+
+    async def _close(self) -> RunResult:
+        """Stop what still runs, judge what still came in, write the end down."""
+        await self.execution.stop()
+        self._note("ended", self.state.outcome.value if self.state.outcome else "ended")
+        while True:
+            await self.gates.drain()
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            result = self._result()
+            self.presenter.publish(result.summary)
+            receipts, self.state.unrecorded = self.state.unrecorded, []
+            gates = list(self.state.gates.values())
+            await activities.record(RecordTask(run=result.run, result=result, gates=gates, receipts=receipts))
+            if not self.state.inbox and not self.state.unrecorded:
+                return result
+
+    def _result(self) -> RunResult:
+        state, request = self.state, self.state.request
+        now = workflow.now()
+        return RunResult(
+            run=workflow.info().workflow_id,
+            agent=request.agent,
+            agent_version=state.agent_version,
+            user=request.user,
+            session=request.session,
+            request=request.request,
+            outcome=state.outcome or Outcome.FAILED,
+            answer=state.answer,
+            summary=summary.in_plain_words(state, ended_at=now),
+            gaps=summary.gaps(state),
+            steps=summary.reports(state),
+            approvals=list(state.gates.values()),
+            receipts=state.receipts,
+            usage=state.usage,
+            revision=state.revision,
+            error=state.error,
+            started_at=state.started_at,
+            ended_at=now,
+        )
+
+    def _note(self, kind: str, text: str, step: str | None = None) -> None:
+        timeline = self.state.timeline
+        timeline.append(Event(at=workflow.now(), kind=kind, text=text[:500], step=step))
+        if len(timeline) > MAX_EVENTS:
+            drop = len(timeline) // 3
+            del timeline[:drop]
+            self.state.timeline_dropped += drop
+
+    # --- signals, updates, queries ------------------------------------------------------------------------------
+
+    def _receive(self, action: DecisionAction, payload: Any) -> None:
+        try:
+            given = payload if isinstance(payload, dict) else {"approval": payload}
+            decision = ApprovalDecision.model_validate({**given, "action": action})
+        except ValidationError as error:
+            issues = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
+            decision = ApprovalDecision(action=action, reason=f"malformed: {issues}"[:500])
+        self.execution.decision_arrived()
+        self.gates.receive(decision)
+
+    @workflow.signal(name="approve", description="Approve a call: approval, digest, by, reason")
+    def approve(self, payload: Any = None) -> None:
+        """Approve a call."""
+        self._receive(DecisionAction.APPROVE, payload)
+
+    @workflow.signal(name="reject", description="Reject a call: approval, by, reason")
+    def reject(self, payload: Any = None) -> None:
+        """Reject a call."""
+        self._receive(DecisionAction.REJECT, payload)
+
+    @workflow.signal(name="edit", description="Approve a call with other arguments: approval, digest, args, by, reason")
+    def edit(self, payload: Any = None) -> None:
+        """Approve a call with other arguments."""
+        self._receive(DecisionAction.EDIT, payload)
+
+    @workflow.signal(name="respond", description="Answer in a call's place: approval, digest, response, by")
+    def respond(self, payload: Any = None) -> None:
+        """Answer in a call's place."""
+        self._receive(DecisionAction.RESPOND, payload)
+
+    @workflow.update(name="decide", description="Decide, and hear at once what it changed")
+    async def decide(self, decision: ApprovalDecision) -> Receipt:
+        """Decide, and hear at once what it changed."""
+        self.execution.decision_arrived(update=True)
+        return await self.gates.ask(decision)
+
+    @decide.validator
+    def _refuse(self, decision: ApprovalDecision) -> None:
+        if self.state.outcome is not None:
+            raise ApplicationError("the run has ended; nothing was changed", type=ErrorType.INVALID_INPUT.value)
+        refusal = self.gates.refusal(decision)
+        if refusal is not None:
+            raise ApplicationError(refusal, type=ErrorType.INVALID_INPUT.value, non_retryable=True)
+
+    @workflow.signal(name="cancel_step", description="Cancel one step: step, by, reason")
+    def cancel_step(self, payload: Any = None) -> None:
+        """Cancel one step."""
+        given = payload if isinstance(payload, dict) else {"step": payload}
+        self.execution.cancel_step(str(given.get("step", "")), _who(given))
+
+    @workflow.signal(name="pause", description="Start nothing new until resumed: by, reason")
+    def pause(self, payload: Any = None) -> None:
+        """Start nothing new until resumed."""
+        if not self.state.paused:
+            self._note("paused", f"paused{_who(payload)}")
+        self.execution.pause(True)
+
+    @workflow.signal(name="resume", description="Go on after a pause: by, reason")
+    def resume(self, payload: Any = None) -> None:
+        """Go on after a pause."""
+        if self.state.paused:
+            self._note("resumed", f"resumed{_who(payload)}")
+        self.execution.pause(False)
+
+    @workflow.query(name="status", description="Where the run stands")
+    def status(self) -> RunStatus:
+        """Where the run stands."""
+        state = self.state
+        return RunStatus(
+            run=workflow.info().workflow_id,
+            agent=state.request.agent,
+            agent_version=state.agent_version,
+            user=state.request.user,
+            request=state.request.request,
+            phase=state.phase,
+            outcome=state.outcome,
+            goal=state.plan.goal if state.plan else "",
+            revision=state.revision,
+            steps=summary.reports(state),
+            pending=self.gates.pending,
+            usage=state.usage,
+            started_at=state.started_at,
+            answer=state.answer,
+            error=state.error,
+            events=state.timeline_dropped + len(state.timeline),
+        )
+
+    @workflow.query(name="plan", description="The current plan")
+    def plan(self) -> Plan | None:
+        """The current plan, or null while there is none."""
+        return self.state.plan
+
+    @workflow.query(name="pending_approvals", description="What waits for a decision")
+    def pending_approvals(self) -> list[ApprovalRequest]:
+        """What waits for a decision."""
+        return self.gates.pending
+
+    @workflow.query(name="timeline", description="What happened, from event number `since`")
+    def timeline(self, since: int = 0) -> list[Event]:
+        """What happened, from event number `since` (0 is the first; the oldest may no longer be kept)."""
+        return self.state.timeline[max(0, since - self.state.timeline_dropped) :]
+
+
+def _who(payload: Any) -> str:
+    if not isinstance(payload, dict):
+        return ""
+    by, reason = payload.get("by"), payload.get("reason")
+    return f"{f' by {by}' if by else ''}{f': {reason}' if reason else ''}"[:300]
+
+
+def _no_plan(action: str, message: str) -> RunEnds:
+    if action == "hand_over":
+        return RunEnds(Outcome.ESCALATED, message=message or "A person will take over.")
+    return RunEnds(Outcome.DECLINED, message=message or "This is outside of what this agent does.")
+
+
+def _plain_answer(state: RunState) -> str:
+    """What the person reads when no model wrote an answer."""
+    if state.outcome is Outcome.FAILED and not state.steps:
+        return "The request could not be handled. Nothing was done."
+    done = [f"- {r.summary or r.title}" for r in summary.reports(state) if r.status is StepStatus.DONE]
+    missing = [f"- {gap}" for gap in summary.gaps(state)]
+    parts = ["Your request could not be finished." if state.error else "Here is what was done."]
+    parts += ["Done:", *done] if done else []
+    parts += ["Not done:", *missing] if missing else []
+    return "\n".join(parts)

@@ -1,0 +1,291 @@
+"""Gates: decisions come in by signal or update, are judged one after the other, and settle what waits.
+
+Handlers only put decisions into the state's inbox. One loop judges them, so that signals and updates obey one rule
+book (`plangate.approvals.judge`) and no order of arrival can give two answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from workflows import activities
+
+with workflow.unsafe.imports_passed_through():
+    from plangate.approvals import (
+        ApprovalDecision,
+        ApprovalGrant,
+        ApprovalRequest,
+        DecisionAction,
+        GateStatus,
+        Receipt,
+        ReceiptStatus,
+        differences,
+        judge,
+        settle,
+    )
+    from plangate.keys import split_approval_id
+    from plangate.policy import Action
+    from plangate.runs import BindTask, RecordTask, RunState
+
+MAX_HELD = 100
+"""Early decisions kept at most; more are refused as unknown."""
+MAX_SEEN = 200
+"""Decision ids remembered at most."""
+MAX_UNRECORDED = 200
+"""Receipts that wait for the next write to the database at most."""
+
+
+class Gates:
+    """The gates of one run.
+
+    Args:
+        state: The run's state.
+        changed: Called after a gate opened or was settled, with what happened in words.
+    """
+
+    def __init__(self, state: RunState, changed: Callable[[ApprovalRequest, str], None]) -> None:
+        self._state = state
+        self._changed = changed
+        self._arrived = asyncio.Event()
+        self._received = len(state.inbox)
+        self._judged = 0
+        self._wanted: dict[int, Receipt | None] = {}
+        if state.inbox:
+            self._arrived.set()
+
+    @property
+    def pending(self) -> list[ApprovalRequest]:
+        """Gates that wait."""
+        return [gate for gate in self._state.gates.values() if not gate.settled]
+
+    def receive(self, decision: ApprovalDecision) -> None:
+        """Take a decision in; it is judged by the loop."""
+        self._state.inbox.append(decision)
+        self._received += 1
+        self._arrived.set()
+
+    async def ask(self, decision: ApprovalDecision) -> Receipt:
+        """Take a decision in and wait for its receipt."""
+        self.receive(decision)
+        number = self._received
+        self._wanted[number] = None
+        await workflow.wait_condition(lambda: self._wanted[number] is not None)
+        receipt = self._wanted.pop(number)
+        assert receipt is not None
+        return receipt
+
+    def refusal(self, decision: ApprovalDecision) -> str | None:
+        """Why an update would change nothing, or None. Reads only."""
+        if decision.id and decision.id in self._state.seen:
+            return None  # the same decision again: answered with its first receipt
+        status, message = judge(self._find(decision), decision, now=workflow.now())
+        return None if status is ReceiptStatus.APPLIED else message
+
+    async def loop(self) -> None:
+        """Judge what comes in, for as long as the run lives."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            await self.drain()
+
+    async def drain(self) -> None:
+        """Judge everything in the inbox, then write what has to be written."""
+        applied = False
+        while self._state.inbox:
+            decision = self._state.inbox[0]
+            receipt = await self._judge(decision)
+            if self._state.inbox and self._state.inbox[0] is decision:
+                self._state.inbox.pop(0)
+            self._note(receipt)
+            applied = applied or receipt.status is ReceiptStatus.APPLIED
+        if applied or len(self._state.unrecorded) >= MAX_UNRECORDED:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write receipts and gates into the database."""
+        receipts, self._state.unrecorded = self._state.unrecorded, []
+        names = {split_approval_id(receipt.approval)[1] or receipt.approval for receipt in receipts}
+        gates = [gate for call, gate in self._state.gates.items() if call in names]
+        if receipts:
+            await activities.record(RecordTask(run=workflow.info().workflow_id, gates=gates, receipts=receipts))
+
+    def open(self, gate: ApprovalRequest) -> None:
+        """Open a gate; an early decision about exactly these arguments settles it."""
+        self._state.gates[gate.call] = gate
+        self._changed(gate, f"waits for approval: {gate.title}")
+        early = [decision for decision in self._state.held if self._call_of(decision) == gate.call]
+        self._state.held = [decision for decision in self._state.held if decision not in early]
+        for decision in early:
+            self.receive(decision)
+
+    async def wait(self, call: str) -> ApprovalRequest:
+        """Wait until a gate is settled, at the latest by its deadline."""
+        gate = self._state.gates[call]
+        if not gate.settled:
+            left = gate.deadline - workflow.now()
+            try:
+                if left.total_seconds() <= 0:
+                    raise TimeoutError
+                await workflow.wait_condition(
+                    lambda: self._state.gates[call].settled,
+                    timeout=left,
+                    timeout_summary=f"Time to decide: {gate.title}",
+                )
+            except TimeoutError:
+                if not self._state.gates[call].settled:
+                    self._close(self._state.gates[call], GateStatus.EXPIRED)
+        return self._state.gates[call]
+
+    def withdraw(self, call: str) -> None:
+        """Close a gate that nobody has to decide any more."""
+        gate = self._state.gates.get(call)
+        if gate is not None and not gate.settled:
+            self._close(gate, GateStatus.WITHDRAWN)
+
+    def _close(self, gate: ApprovalRequest, status: GateStatus) -> None:
+        closed = gate.model_copy(update={"status": status, "decided_at": workflow.now()})
+        self._state.gates[gate.call] = closed
+        self._changed(closed, f"{status.value}: {gate.title}")
+
+    def _call_of(self, decision: ApprovalDecision) -> str | None:
+        """The call that a decision names, or None when it names another run."""
+        if "/" not in decision.approval:
+            return decision.approval
+        run, call = split_approval_id(decision.approval)
+        return call if run == workflow.info().workflow_id else None
+
+    def _find(self, decision: ApprovalDecision) -> ApprovalRequest | None:
+        call = self._call_of(decision)
+        return self._state.gates.get(call) if call else None
+
+    async def _judge(self, decision: ApprovalDecision) -> Receipt:
+        if decision.id and decision.id in self._state.seen:
+            first = self._state.seen[decision.id]
+            return first.model_copy(
+                update={"status": ReceiptStatus.DUPLICATE, "message": f"seen before: {first.message}"}
+            )
+        gate = self._find(decision)
+        if gate is None and self._may_come(decision):
+            self._state.held.append(decision)
+            return self._receipt(
+                decision, ReceiptStatus.HELD, "its gate isn't open yet; kept for exactly these arguments"
+            )
+        status, message = judge(gate, decision, now=workflow.now())
+        if gate is None or status is not ReceiptStatus.APPLIED:
+            return self._receipt(decision, status, message)
+        if decision.action is DecisionAction.EDIT:
+            return await self._edit(gate, decision)
+        settled = settle(gate, decision, now=workflow.now())
+        return self._settle(settled, decision)
+
+    def _may_come(self, decision: ApprovalDecision) -> bool:
+        """Whether the gate that a decision names may still open in this run."""
+        call = self._call_of(decision)
+        if not call or len(decision.digest) < 16 or len(self._state.held) >= MAX_HELD:
+            return False
+        if self._state.plan is None:
+            return self._state.outcome is None
+        step = call.split(".")[0].split("~")[0].removesuffix("-fallback")
+        found = self._state.steps.get(step)
+        return found is not None and not found.status.ended
+
+    async def _edit(self, gate: ApprovalRequest, decision: ApprovalDecision) -> Receipt:
+        task = BindTask(
+            run=gate.run,
+            agent=gate.agent,
+            agent_version=gate.agent_version,
+            user=gate.user,
+            step=gate.step,
+            call=gate.call,
+            tool=gate.tool,
+            args=decision.args or {},
+            gate=gate,
+        )
+        try:
+            bound = await activities.bind_call(task)
+        except ActivityError as error:
+            return self._receipt(decision, ReceiptStatus.INVALID, activities.payload_of(error).message)
+        if bound.problems:
+            message = "the edited arguments are not right; nothing was changed"
+            return self._receipt(decision, ReceiptStatus.INVALID, message, problems=bound.problems)
+        if bound.verdict.action is Action.BLOCK:
+            return self._receipt(decision, ReceiptStatus.INVALID, f"policy refuses this edit: {bound.verdict.reason}")
+        current = self._state.gates[gate.call]
+        status, message = judge(current, decision, now=workflow.now())
+        if status is not ReceiptStatus.APPLIED:
+            return self._receipt(decision, status, message)
+        settled = settle(current, decision, now=workflow.now()).model_copy(
+            update={
+                "args": bound.args,
+                "digest": bound.digest,
+                "title": bound.summary or gate.title,
+                "edits": differences(gate.args, bound.args),
+            }
+        )
+        return self._settle(settled, decision)
+
+    def _settle(self, gate: ApprovalRequest, decision: ApprovalDecision) -> Receipt:
+        self._state.gates[gate.call] = gate
+        by = decision.by or "somebody who gave no name"
+        changed = f", changing {'; '.join(gate.edits)}" if gate.edits else ""
+        why = f" ({decision.reason})" if decision.reason else ""
+        self._changed(gate, f"{gate.status.value} by {by}{why}{changed}: {gate.title}")
+        return self._receipt(decision, ReceiptStatus.APPLIED, f"{gate.status.value}: {gate.title}", edits=gate.edits)
+
+    def _receipt(
+        self,
+        decision: ApprovalDecision,
+        status: ReceiptStatus,
+        message: str,
+        *,
+        problems: list[str] | None = None,
+        edits: list[str] | None = None,
+    ) -> Receipt:
+        return Receipt(
+            status=status,
+            approval=decision.approval,
+            message=message,
+            decision=decision,
+            at=workflow.now(),
+            problems=problems or [],
+            edits=edits or [],
+        )
+
+    def _note(self, receipt: Receipt) -> None:
+        state = self._state
+        self._judged += 1
+        state.receipts[receipt.status.value] = state.receipts.get(receipt.status.value, 0) + 1
+        state.unrecorded.append(receipt)
+        if receipt.decision.id and receipt.status is not ReceiptStatus.DUPLICATE:
+            state.seen[receipt.decision.id] = receipt
+            while len(state.seen) > MAX_SEEN:
+                del state.seen[next(iter(state.seen))]
+        if self._judged in self._wanted:
+            self._wanted[self._judged] = receipt
+
+
+def grant_for(gate: ApprovalRequest, *, expires_at: datetime) -> ApprovalGrant:
+    """The proof of an approval that the tool's activity checks again.
+
+    Raises:
+        ApplicationError: If the gate wasn't approved: a defect, never a way around.
+    """
+    if gate.status is not GateStatus.APPROVED or gate.decided_at is None:
+        raise ApplicationError(f"{gate.id} is not approved", non_retryable=True, type="Bug")
+    return ApprovalGrant(
+        approval=gate.id,
+        run=gate.run,
+        call=gate.call,
+        tool=gate.tool,
+        tool_version=gate.tool_version,
+        agent_version=gate.agent_version,
+        digest=gate.digest,
+        by=gate.decision.by if gate.decision else "",
+        decided_at=gate.decided_at,
+        expires_at=expires_at,
+    )
