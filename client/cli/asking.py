@@ -1,0 +1,150 @@
+"""Asking the person at the terminal to decide a gate."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from client.cli.answering import json_or_text
+from client.cli.terminal import Keyboard
+from client.errors import ClientError, Unanswered
+from client.render.gates import gate_box
+from client.render.text import clean, show_value
+from plangate.approvals import ApprovalDecision, ApprovalRequest, DecisionAction, differences
+
+if TYPE_CHECKING:
+    from client.runs import Plangate
+
+RECHECK_SECONDS = 1.0
+"""How often we look whether somebody else has decided meanwhile."""
+_CHOICES = {
+    "a": DecisionAction.APPROVE,
+    "r": DecisionAction.REJECT,
+    "e": DecisionAction.EDIT,
+    "t": DecisionAction.RESPOND,
+}
+_DONE = {
+    DecisionAction.APPROVE: ("✔ Approved", "green"),
+    DecisionAction.REJECT: ("✘ Rejected", "red"),
+    DecisionAction.EDIT: ("✔ Approved with changes", "green"),
+    DecisionAction.RESPOND: ("✔ Answered in its place", "green"),
+}
+
+
+class Asker:
+    """Shows gates to the person at the terminal and sends what they decide.
+
+    Args:
+        plangate: Where the runs are.
+        console: The person's terminal.
+        by: The person's name.
+    """
+
+    def __init__(self, plangate: Plangate, console: Console, by: str) -> None:
+        self._plangate = plangate
+        self._console = console
+        self._by = by
+        self._keyboard = Keyboard()
+
+    async def ask(self, gate: ApprovalRequest) -> bool:
+        """Ask until the gate is decided, here or elsewhere.
+
+        Returns:
+            False when the person leaves it waiting.
+        """
+        self._console.print(gate_box(gate))
+        choosing = asyncio.create_task(self._until_answered(gate))
+        elsewhere = asyncio.create_task(self._until_settled(gate))
+        try:
+            await asyncio.wait({choosing, elsewhere}, return_when=asyncio.FIRST_COMPLETED)
+            if choosing.done():
+                return choosing.result()
+            self._console.print()
+            self._console.print(Text("Decided elsewhere meanwhile.", style="yellow"))
+            return True
+        finally:
+            for task in (choosing, elsewhere):
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ClientError, EOFError):
+                await asyncio.gather(choosing, elsewhere)
+
+    async def _until_settled(self, gate: ApprovalRequest) -> None:
+        while True:
+            await asyncio.sleep(RECHECK_SECONDS)
+            try:
+                waiting = await self._plangate.pending(gate.run)
+            except ClientError:
+                continue
+            if gate.call not in [one.call for one in waiting]:
+                return
+
+    async def _until_answered(self, gate: ApprovalRequest) -> bool:
+        while True:
+            try:
+                decision = await self._choose(gate)
+            except EOFError:
+                return False
+            if decision is None:
+                return False
+            if await self._send(gate, decision):
+                return True
+
+    async def _choose(self, gate: ApprovalRequest) -> ApprovalDecision | None:
+        keys = Text("  ")
+        for key, word in {"a": "pprove", "r": "eject", "e": "dit", "t": "ake over", "l": "eave it"}.items():
+            keys.append(f"[{key}]", style="bold").append(f"{word}   ")
+        self._console.print(keys)
+        while True:
+            answer = (await self._keyboard.line("  > ")).strip().lower()[:1]
+            if answer == "l":
+                return None
+            if answer in _CHOICES:
+                return await self._complete(gate, _CHOICES[answer])
+
+    async def _complete(self, gate: ApprovalRequest, action: DecisionAction) -> ApprovalDecision:
+        values: dict[str, Any] = {}
+        if action is DecisionAction.REJECT:
+            values["reason"] = (await self._keyboard.line("  Why? (may be empty) ")).strip()
+        if action is DecisionAction.EDIT:
+            values["args"] = await self._edited(gate)
+        if action is DecisionAction.RESPOND:
+            self._console.print("  The tool isn't called; what you type is this step's result.", style="dim")
+            values["response"] = json_or_text((await self._keyboard.line("  Result: ")).strip())
+        return ApprovalDecision(
+            approval=gate.id, action=action, digest=gate.digest, by=self._by, id=uuid.uuid4().hex, **values
+        )
+
+    async def _edited(self, gate: ApprovalRequest) -> dict[str, Any]:
+        self._console.print("  Enter keeps a value.", style="dim")
+        args = dict(gate.args)
+        for name, value in gate.args.items():
+            text = (await self._keyboard.line(f"  {clean(name)} [{show_value(value)}]: ")).strip()
+            if text:
+                args[name] = text if isinstance(value, str) else json_or_text(text)
+        for line in differences(gate.args, args):
+            self._console.print(Text(f"  {clean(line)}", style="yellow"))
+        return args
+
+    async def _send(self, gate: ApprovalRequest, decision: ApprovalDecision) -> bool:
+        try:
+            await self._plangate.decide(gate.run, decision)
+        except Unanswered as error:
+            self._console.print(Text(f"  {clean(error.message)}", style="yellow"))
+            wanted = await self._keyboard.line("  Send it as a signal, which waits for a worker? [y/n] ")
+            if not wanted.strip().lower().startswith("y"):
+                return False
+            await self._plangate.signal(gate.run, decision)
+        except ClientError as error:
+            self._console.print(Text(f"  {clean(error.message)}", style="red"))
+            for line in error.details:
+                self._console.print(Text(f"  - {clean(line)}", style="red"))
+            return False
+        words, style = _DONE[decision.action]
+        self._console.print(Text(f"  {words}", style=style).append(f" by {clean(self._by)}", style="dim"))
+        self._console.print()
+        return True
