@@ -1,0 +1,188 @@
+"""`ModelClient`: one question, one answer, with its usage recorded. One for a worker, with one pool of connections."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import httpx2
+import structlog
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+from activities.models import chat_api, responses_api
+from activities.models.contracts import Completion, ModelCall, Reading
+from activities.models.errors import ModelFailure, application_error, fault
+from activities.models.prices import usage_of
+from activities.models.replies import OnText
+from activities.models.settings import OPENAI, ModelAccessSettings
+from activities.storage.store import UsageRow
+from plangate.errors import ErrorType
+from plangate.runs import Usage
+
+MAX_REPLY_BYTES = 16 * 1024 * 1024
+"""Bytes of one HTTP reply at most, of a stream with all its events too; the rest is never read."""
+
+_log = structlog.get_logger(__name__)
+
+
+class UsageSink(Protocol):
+    """Where usage rows go: the `Store`."""
+
+    async def add_usage(self, row: UsageRow) -> None:
+        """Note a model call; the same id once more changes nothing."""
+
+
+class ModelClient:
+    """Asks models through the `openai` client, which never retries: Temporal does.
+
+    Args:
+        settings: How models are reached.
+        usage: Where each call's usage is recorded; None records nothing.
+    """
+
+    def __init__(self, settings: ModelAccessSettings, usage: UsageSink | None = None) -> None:
+        self.settings = settings
+        self._usage = usage
+        self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
+        self._host = httpx2.URL(settings.base_url).netloc.decode()  # without a user's name and password
+        timeout = httpx2.Timeout(settings.timeout_seconds, connect=settings.connect_timeout_seconds)
+        self._openai = AsyncOpenAI(
+            api_key=self._secret or "none",
+            base_url=settings.base_url,
+            max_retries=0,
+            timeout=timeout,
+            default_headers={"Accept-Encoding": "identity"},  # so that bytes counted are bytes read
+            http_client=DefaultAsyncHttpxClient(timeout=timeout, event_hooks={"response": [_bound]}),
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._openai.close()
+
+    async def __aenter__(self) -> ModelClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def complete(self, call: ModelCall, on_text: OnText | None = None) -> Completion:
+        """Ask, and record what it cost.
+
+        Args:
+            call: The question.
+            on_text: Ask for a stream, and take the text so far each time that more of it has come.
+
+        Raises:
+            ApplicationError: The endpoint gave no answer; retryable or not by its type, see `activities.models.errors`.
+        """
+        purpose = call.purpose
+        attempted = f"asking the model {call.model!r} at {self._host} ({purpose.task})"
+        if not self._secret and self.settings.base_url == OPENAI:
+            raise application_error(ErrorType.AUTHENTICATION, f"{attempted} failed: OPENAI_API_KEY isn't set")
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(call.timeout_seconds or self.settings.timeout_seconds):
+                reading = await (self._whole(call) if on_text is None else self._stream(call, on_text))
+        except Exception as error:  # noqa: BLE001 - whatever it is gets its type here
+            failure = fault(error, attempted=attempted, attempt=purpose.attempt, secret=self._secret)
+            _log.warning("model call failed", run=purpose.run, task=purpose.task, model=call.model, error=failure.type)
+            raise failure from None
+        latency_ms = round((time.perf_counter() - started) * 1000)
+        usage = usage_of(reading.model or call.model, reading.tokens, self.settings.prices, alias=call.model)
+        await self._record(call, reading, usage, latency_ms)
+        return Completion(reading.text, usage, reading.problem, reading.explanation)
+
+    async def _whole(self, call: ModelCall) -> Reading:
+        """Without a stream. The reply is read as plain JSON: cheaper than the client's models, and no less strict."""
+        if self.settings.api == "chat":
+            raw = await self._openai.chat.completions.with_raw_response.create(**self._request(call))
+            return chat_api.read(_json(raw.http_response), call.max_bytes)
+        raw = await self._openai.responses.with_raw_response.create(**self._request(call))
+        return responses_api.read(_json(raw.http_response), call.max_bytes)
+
+    async def _stream(self, call: ModelCall, on_text: OnText) -> Reading:
+        arguments = {**self._request(call), "stream": True}
+        if self.settings.api == "chat":
+            arguments["stream_options"] = {"include_usage": True}
+            async with await self._openai.chat.completions.create(**arguments) as events:
+                return await chat_api.read_stream(events, call.max_bytes, on_text)
+        async with await self._openai.responses.create(**arguments) as events:
+            return await responses_api.read_stream(events, call.max_bytes, on_text)
+
+    def _request(self, call: ModelCall) -> dict[str, Any]:
+        if self.settings.api == "chat":
+            return chat_api.request(call, self.settings.output_tokens)
+        return responses_api.request(call, self.settings.output_tokens)
+
+    async def _record(self, call: ModelCall, reading: Reading, usage: Usage, latency_ms: int) -> None:
+        purpose, tokens = call.purpose, reading.tokens
+        cost = None if usage.unpriced_calls else usage.cost_usd
+        _log.info(
+            "model call",
+            run=purpose.run,
+            task=purpose.task,
+            model=usage.models[0],
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cost_usd=cost,
+            latency_ms=latency_ms,
+            problem=reading.problem,
+        )
+        if self._usage is None:
+            return
+        row = UsageRow(
+            id=purpose.id,
+            run=purpose.run,
+            agent=purpose.agent,
+            model=usage.models[0],
+            task=purpose.task,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_tokens=tokens.cached if tokens else 0,
+            cost_usd=cost,
+            latency_ms=latency_ms,
+            user=purpose.user,
+            session=purpose.session,
+            at=datetime.now(UTC),
+        )
+        try:
+            await self._usage.add_usage(row)
+        except Exception:  # noqa: BLE001 - the answer is paid for; to fail here would buy it again
+            _log.exception("usage not recorded", run=purpose.run, usage=row.id)
+
+
+def _json(response: httpx2.Response) -> dict[str, Any]:
+    body: Any
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        kind = response.headers.get("content-type", "no content type")
+        raise ModelFailure(ErrorType.UNAVAILABLE, f"the reply is no JSON object ({kind}); check OPENAI_BASE_URL")
+    return body
+
+
+async def _bound(response: httpx2.Response) -> None:
+    """Hook of the HTTP client: stop reading a reply that is too large."""
+    assert isinstance(response.stream, httpx2.AsyncByteStream)
+    response.stream = _Bounded(response.stream)
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._stream:
+            size += len(chunk)
+            if size > MAX_REPLY_BYTES:
+                raise ModelFailure(ErrorType.MODEL_MALFORMED, f"the reply is larger than {MAX_REPLY_BYTES:,} bytes")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

@@ -1,0 +1,34 @@
+"""Token counts, offline."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bpe_openai import Encoding
+
+_CHUNK = 100_000
+"""Characters counted at once; the tokenizer refuses a million."""
+
+
+def fits(text: str, tokens: int) -> bool:
+    """Whether a text has at most so many tokens.
+
+    A token is at least one byte, so a text of no more bytes fits for sure. Only for longer ones is the tokenizer
+    loaded: it takes half a second and 130 MB, which most workers then never spend.
+    """
+    return len(text.encode("utf-8", "replace")) <= tokens or count(text) <= tokens
+
+
+def count(text: str) -> int:
+    """Tokens of a text in OpenAI's current encoding; for other providers' models a close estimate."""
+    encoding = _encoding()
+    return sum(len(encoding.encode_ordinary(text[at : at + _CHUNK])) for at in range(0, len(text), _CHUNK))
+
+
+@cache
+def _encoding() -> Encoding:
+    import bpe_openai
+
+    return bpe_openai.get_encoding("o200k_base")

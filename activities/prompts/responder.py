@@ -1,0 +1,53 @@
+"""The answering model's prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from activities.prompts.planner import Agent
+from activities.prompts.sections import context_section, fixed_text, instructions, json_section, text_section
+from plangate.runs import RespondTask, StepReport
+
+_MAY_ANSWER = "what it may answer"
+
+
+def responder_instructions(agent: Agent) -> str:
+    """The part of the prompt that is the same for every run of an agent's version."""
+    may = agent.scope.sections.get(_MAY_ANSWER, "")
+    scope = f"# What you may answer\n\n{may.strip()}" if may.strip() else ""
+    return instructions(agent.name, "answer", agent.responder_prompt, scope, fixed_text("answer.md"))
+
+
+def responder_message(task: RespondTask, results: Mapping[str, Any]) -> str:
+    """The user's message: `<context>`, `<request>`, `<results>`.
+
+    Args:
+        task: What the workflow asks.
+        results: Results by step id, shortened.
+    """
+    found = {
+        "goal": task.goal,
+        "outcome": task.outcome.value,
+        "gaps": task.gaps,
+        "steps": [_step(report, results.get(report.id)) for report in task.steps],
+    }
+    return "\n".join(
+        [
+            context_section(today=task.today, user=task.user, input={}),
+            text_section("request", task.request),
+            json_section("results", found),
+        ]
+    )
+
+
+def _step(report: StepReport, result: Any) -> dict[str, Any]:
+    return {
+        "id": report.id,
+        "title": report.title,
+        "tool": report.tool,
+        "status": report.status.value,
+        "summary": report.summary,
+        "reason": report.reason,
+        "result": result,
+    }

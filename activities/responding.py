@@ -1,0 +1,94 @@
+"""The activity `respond`: a model puts the results of a run into words."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from activities.models import Message, ModelCall, ModelClient, Purpose, Role
+from activities.models.beats import Beats
+from activities.models.errors import application_error
+from activities.planning import Agents, find_agent
+from activities.prompts.excerpts import fitting
+from activities.prompts.planner import Agent
+from activities.prompts.responder import responder_instructions, responder_message
+from activities.prompts.results import Results, load_by_step
+from plangate.runs import INLINE_BYTES, Answer, RespondTask
+
+MAX_ANSWER_BYTES = INLINE_BYTES
+"""UTF-8 bytes of an answer at most, since it goes into history."""
+
+
+class RespondingActivities:
+    """Answering with a model.
+
+    Args:
+        agents: The catalogue.
+        models: The worker's model client.
+        results: The store that results are loaded from.
+    """
+
+    def __init__(self, agents: Agents, models: ModelClient, results: Results) -> None:
+        self._agents = agents
+        self._models = models
+        self._results = results
+        self._instructions: dict[str, tuple[str, str]] = {}
+
+    @activity.defn(name="respond")
+    async def respond(self, task: RespondTask) -> Answer:
+        """Ask the answering model for the answer's text.
+
+        With `task.stream` the text so far goes into the heartbeats' details as `{"text", "attempt"}`. A new attempt
+        starts from nothing, which is what `attempt` is there to tell.
+
+        Raises:
+            ApplicationError: Retryable when the endpoint failed for now; else with type `ModelRefused`, `ModelEmpty` or
+                `ModelMalformed` when its answer is of no use, or the endpoint's permanent error.
+        """
+        agent = find_agent(self._agents, task.agent)
+        results = await load_by_step(self._results, task.results)
+        results.update(task.answers)
+        with Beats() as beats:
+            call = self._call(agent, task, self._message(agent, task, results), beats)
+            completion = await self._models.complete(call, beats.text if task.stream else None)
+        if completion.problem is not None:
+            model = completion.usage.models[0]
+            raise application_error(
+                completion.problem,
+                f"answering failed: the model {model!r} gave no usable answer: {completion.explanation}",
+                attempt=beats.attempt,
+            )
+        return Answer(text=completion.text.strip(), usage=completion.usage)
+
+    def _cached_instructions(self, agent: Agent) -> str:
+        known = self._instructions.get(agent.name)
+        if known is None or known[0] != agent.version:
+            known = self._instructions[agent.name] = (agent.version, responder_instructions(agent))
+        return known[1]
+
+    def _message(self, agent: Agent, task: RespondTask, results: dict[str, object]) -> str:
+        return fitting(
+            lambda shortened: responder_message(task, shortened),
+            results,
+            used=self._cached_instructions(agent),
+            tokens=self._models.settings.prompt_tokens,
+        )
+
+    def _call(self, agent: Agent, task: RespondTask, message: str, beats: Beats) -> ModelCall:
+        settings = self._models.settings
+        purpose = Purpose(
+            run=task.run,
+            agent=agent.name,
+            task="answer",
+            attempt=beats.attempt,
+            user=task.user,
+            session=task.session,
+        )
+        return ModelCall(
+            purpose=purpose,
+            model=settings.model_for(Role.ANSWER, agent.settings.models),
+            instructions=self._cached_instructions(agent),
+            messages=(Message("user", message),),
+            max_bytes=MAX_ANSWER_BYTES,
+            temperature=agent.settings.temperature,
+            timeout_seconds=beats.seconds(settings.timeout_seconds),
+        )
