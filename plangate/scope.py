@@ -28,7 +28,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from plangate.agents import Limits, Scope, ScopeProblem, ScopeTool
-from plangate.policy import parse_rule
+from plangate.policy import Action, Rule, parse_rule
 
 REQUIRED_SECTIONS = ("Purpose", "Tools")
 SECTIONS = ("Purpose", "What it accepts", "What it may answer", "Tools", "Limits", "When it stops")
@@ -226,7 +226,7 @@ class _Reader:
                     rule = parse_rule(row["when"])
                 except ValueError as error:
                     self.problem(line, f"the rule of {name!r}: {error}")
-                    continue
+                    rule = Rule(then=Action.BLOCK, text=row["when"])
                 found[name] = ScopeTool(name=name, does=row.get("what it does", ""), rule=rule, line=line)
         return found
 

@@ -14,8 +14,9 @@ from activities.catalogue.code import Package, import_file
 from activities.catalogue.files import read_folder, version
 from activities.catalogue.problems import BrokenAgent, Problems
 from activities.catalogue.rules import SCOPE_FILE, check_rules, check_summary
-from activities.catalogue.settings import read_settings, read_yaml
+from activities.catalogue.settings import read_settings
 from activities.catalogue.tools import ToolsFound, read_tools
+from activities.catalogue.yaml_files import read_yaml
 from plangate.agents import AgentSettings, AgentSummary, Scope
 from plangate.errors import ErrorType, PlangateError
 from plangate.policy import Action, Verdict
@@ -23,8 +24,10 @@ from plangate.scope import parse_scope, suggestion
 from plangate.toolkit import Tool, ToolPolicy
 
 AGENT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-RESERVED_AGENTS = frozenset({"agents", "database", "new", "plangate", "tests"})
-"""Commands' words, and beginnings of Plangate's own `PLANGATE_…` variables."""
+RESERVED_AGENTS = frozenset(
+    {"agents", "answer", "database", "db", "health", "model", "new", "plan", "screen", "temporal"}
+)
+"""Words that begin Plangate's own `PLANGATE_…` variables (settings would be read from them), and `new`."""
 PROMPTS = ("prompts/planner.md", "prompts/responder.md")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from activities.catalogue.problems import Problems
+from activities.catalogue.tools import FILE as TOOLS_FILE
 from activities.catalogue.tools import ToolsFound
 from plangate.agents import Scope
 from plangate.policy import Condition
@@ -21,7 +22,8 @@ TYPE_WORDS = {"string": "text", "boolean": "yes or no", "array": "a list", "obje
 def check_rules(scope: Scope, found: ToolsFound, problems: Problems) -> None:
     """Note tools without a rule, rules without a tool, and conditions that can't be evaluated."""
     for name, (file, line) in found.places.items():
-        if name not in scope.tools and (name in found.tools or not found.complete):
+        is_tool = name in found.tools or file == TOOLS_FILE or not found.complete
+        if is_tool and name not in scope.tools:
             problems.add(
                 file,
                 line,
