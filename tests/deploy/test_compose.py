@@ -149,3 +149,22 @@ def test_temporal_reads_its_dynamic_configuration(repository: Path, services: di
     settings = yaml.safe_load((repository / mounted).read_text(encoding="utf-8"))
     assert settings
     assert all(isinstance(values, list) and all("value" in entry for entry in values) for values in settings.values())
+
+
+def test_what_it_tells_plangate_is_read_by_plangate(repository: Path, services: dict[str, Service]) -> None:
+    packages = ("plangate", "workflows", "activities", "workers", "client")
+    sources = [path.read_text(encoding="utf-8") for name in packages for path in (repository / name).rglob("*.py")]
+    read = set(re.findall(r"PLANGATE_[A-Z_]+", "\n".join(sources)))
+    told = {name for service in OURS for name in services[service].get("environment", {})}
+    others = {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "OPENAI_API_KEY", "OPENAI_BASE_URL"}
+    assert told - others <= read
+
+
+def test_the_commands_that_it_runs_exist(services: dict[str, Service]) -> None:
+    plangate = Path(sys.executable).with_name("plangate")
+    listed = subprocess.run([plangate, "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
+    commands = {name: services[name]["command"] for name in OURS}
+    assert {command[0] for command in commands.values()} <= set(re.findall(r"^  ([a-z-]+) ", listed, re.MULTILINE))
+    command, *arguments = commands["offline-model"]
+    help_ = subprocess.run([plangate, command, "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert all(option in help_ for option in arguments if option.startswith("--"))
