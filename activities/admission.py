@@ -1,0 +1,91 @@
+"""The local activity `admit`: may this request start at all, and within which bounds?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.catalogue import Catalogue, LoadedAgent
+from activities.storage.store import Store
+from plangate.agents import Admission
+from plangate.errors import ErrorPayload, ErrorType, PlangateError
+from plangate.policy import Action, Verdict
+from plangate.runs import RunRequest
+from plangate.validation import validate_plan
+
+
+class AdmissionActivities:
+    """Admission of requests.
+
+    Args:
+        catalogue: The agents that this worker serves.
+        store: The project's database.
+    """
+
+    def __init__(self, catalogue: Catalogue, store: Store) -> None:
+        self._catalogue, self._store = catalogue, store
+
+    @activity.defn(name="admit")
+    async def admit(self, request: RunRequest) -> Admission:
+        """Check a request and note its run.
+
+        Raises:
+            ApplicationError: Non-retryable: unknown or broken agent, or a caller's plan with mistakes (all of them).
+        """
+        try:
+            agent = self._agent(request.agent)
+            admission = self._check(agent, request)
+        except PlangateError as error:
+            details = ErrorPayload(
+                type=error.type, message=error.message, attempted="admit", details=error.details, next="the run ends"
+            )
+            raise ApplicationError(error.message, details, type=error.type.value, non_retryable=True) from None
+        run = activity.info().workflow_id or ""
+        await self._store.open_run(run, request, agent_version=agent.version, at=datetime.now(UTC))
+        return admission
+
+    def _agent(self, name: str) -> LoadedAgent:
+        if not name:
+            known = ", ".join(sorted(self._catalogue.agents)) or "none"
+            raise PlangateError(f"the request names no agent; `agent` is one of {known}", type=ErrorType.UNKNOWN_AGENT)
+        return self._catalogue.get(name)
+
+    def _check(self, agent: LoadedAgent, request: RunRequest) -> Admission:
+        verdict = screen(request, limit=agent.scope.limits.request_characters)
+        admission = Admission(
+            agent=agent.name, agent_version=agent.version, limits=agent.scope.limits, verdict=verdict, message=verdict.reason
+        )
+        if request.plan is None or verdict.action is Action.BLOCK:
+            return admission
+        plan, problems = validate_plan(
+            request.plan, tools=agent.policies, schemas=agent.schemas, limits=agent.scope.limits
+        )
+        if plan is None or problems:
+            lines = [str(problem) for problem in problems]
+            many = f"{len(lines)} mistake{'s' * (len(lines) != 1)}"
+            raise PlangateError(
+                f"the plan has {many}: {'; '.join(lines[:5])}{'; …' if len(lines) > 5 else ''}",
+                type=ErrorType.INVALID_PLAN,
+                details=lines,
+            )
+        used = {step.tool for step in plan.steps}
+        used |= {step.fallback.tool for step in plan.steps if step.fallback and step.fallback.tool}
+        return admission.model_copy(update={"plan": plan, "tools": {name: agent.policies[name] for name in used}})
+
+
+def screen(request: RunRequest, *, limit: int) -> Verdict:
+    """What can be said of a request's text before any model sees it: empty, too long, or not text."""
+    text = request.request
+    if not text.strip() and request.plan is None:
+        return Verdict(action=Action.BLOCK, rule="input.empty", reason="The request is empty. Please write what you need.")
+    if len(text) > limit:
+        return Verdict(
+            action=Action.BLOCK,
+            rule="input.length",
+            reason=f"The request has {len(text):,} characters; at most {limit:,} can be read. Please shorten it.",
+        )
+    if "\x00" in text or sum(not (char.isprintable() or char.isspace()) for char in text) > len(text) // 10:
+        return Verdict(action=Action.BLOCK, rule="input.text", reason="The request is not readable text. Please write words.")
+    return Verdict(action=Action.ALLOW, rule="input", reason="")

@@ -1,0 +1,109 @@
+"""The local activities `bind_call` and `evaluate`: what a call's arguments come to, and what policy says of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio import activity
+
+from activities.catalogue import Catalogue
+from activities.scopes import load_scope
+from activities.storage.store import Store
+from plangate import expressions, strictjson
+from plangate.errors import ErrorPayload, ErrorType, PlangateError
+from plangate.gating import gate_of
+from plangate.policy import Action, Verdict
+from plangate.runs import INLINE_BYTES, BindTask, Bound, Evaluated, EvaluateTask, Result
+from plangate.summary import in_words
+from plangate.toolkit import Tool
+
+PREVIEW = 200
+"""Characters of a stored value shown in history."""
+_BLOCKED = Verdict(action=Action.BLOCK, rule="binding", reason="the arguments could not be bound")
+
+
+class BindingActivities:
+    """Binding of arguments.
+
+    Args:
+        catalogue: The agents that this worker serves.
+        store: The project's database.
+    """
+
+    def __init__(self, catalogue: Catalogue, store: Store) -> None:
+        self._catalogue, self._store = catalogue, store
+
+    @activity.defn(name="bind_call")
+    async def bind_call(self, task: BindTask) -> Bound:
+        """Resolve, validate and default a call's arguments; note the gate if policy asks for one."""
+        try:
+            agent = self._catalogue.get(task.agent)
+            tool = agent.tool(task.tool)
+            given = expressions.resolve(task.args, await load_scope(self._store, task.scope))
+            args = bind_arguments(tool, given)
+        except PlangateError as error:
+            payload = ErrorPayload(
+                type=error.type, message=error.message, attempted=task.tool, step=task.step, details=error.details
+            )
+            return Bound(verdict=_BLOCKED, problems=error.details or [error.message], error=payload)
+        bound = Bound(
+            args=args,
+            digest=strictjson.digest(args),
+            verdict=agent.verdict(task.tool, args),
+            summary=in_words(tool.settings.summary, tool.name, args),
+            risk=task.risk or tool.settings.risk,
+        )
+        return await self._settle(task, bound, tool)
+
+    async def _settle(self, task: BindTask, bound: Bound, tool: Tool) -> Bound:
+        """Store what is too large for history, or open the gate."""
+        large = strictjson.size(bound.args) > INLINE_BYTES
+        if bound.verdict.action is Action.ASK and large:
+            message = f"the arguments of {tool.name} are larger than {INLINE_BYTES // 1024} KiB: no person could check them"
+            payload = ErrorPayload(type=ErrorType.INVALID_ARGUMENTS, message=message, attempted=tool.name, step=task.step)
+            return Bound(verdict=bound.verdict, problems=[message], error=payload)
+        if bound.verdict.action is Action.ASK and task.gate is None:
+            await self._store.open_gate(gate_of(task, bound, tool_version=tool.version))
+        if bound.verdict.action is Action.ALLOW and large:
+            key = f"{task.key}:args"
+            text = strictjson.canonical(bound.args)
+            await self._store.put_result(key=key, run=task.run, step=task.step, call=task.call, value_json=text)
+            return bound.model_copy(update={"args": {}, "args_key": key})
+        return bound
+
+    @activity.defn(name="evaluate")
+    async def evaluate(self, task: EvaluateTask) -> Evaluated:
+        """Evaluate a condition or a list over results that history doesn't have."""
+        try:
+            value = expressions.evaluate(task.expression, await load_scope(self._store, task.scope))
+        except PlangateError as error:
+            return Evaluated(error=ErrorPayload(type=error.type, message=error.message, step=task.step))
+        if not isinstance(value, list):
+            return Evaluated(truth=expressions.truth(value))
+        text = strictjson.canonical(value)
+        size = len(text.encode())
+        result = Result(size=size, value=value)
+        if size > INLINE_BYTES:
+            await self._store.put_result(key=task.key, run=task.run, step=task.step, call=task.step, value_json=text)
+            result = Result(key=task.key, size=size, inline=False, preview=text[:PREVIEW])
+        return Evaluated(truth=bool(value), items=len(value), result=result)
+
+
+def bind_arguments(tool: Tool, given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments as the tool gets them, as JSON: validated, with defaults.
+
+    Raises:
+        PlangateError: With type `InvalidArguments` and every mistake in its details.
+    """
+    try:
+        bound: dict[str, Any] = tool.arguments.model_validate(given).model_dump(mode="json")
+    except ValidationError as error:
+        issues = error.errors(include_url=False)
+        lines = [f"{'.'.join(map(str, issue['loc']))}: {issue['msg']}" for issue in issues]
+        raise PlangateError(
+            f"the arguments of {tool.name} are not right: {'; '.join(lines[:5])}",
+            type=ErrorType.INVALID_ARGUMENTS,
+            details=lines,
+        ) from None
+    return bound

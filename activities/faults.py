@@ -1,0 +1,101 @@
+"""Faults of tools, mapped to Plangate's types and Temporal's retries.
+
+    what the tool raised                                    type               tried again
+    ToolError(...)                                          Business           no: the planner sees it
+    ToolError(transient=True)                               Unavailable        yes, after `retry_after` if given
+    ToolError(permanent=True)                               Permanent          no
+    time limit, TimeoutError, httpx2.TimeoutException       Timeout            yes
+    connection refused, name not found                      Network            yes (nothing was sent)
+    connection lost, HTTP 5xx, database unavailable         Unavailable        yes
+    HTTP 429                                                RateLimited        yes, after `Retry-After`
+    HTTP 401, 403                                           Authentication     no
+    other HTTP 4xx                                          Permanent          no
+    anything else                                           Bug                no
+"""
+
+from __future__ import annotations
+
+import random
+import smtplib
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+from sqlalchemy.exc import DBAPIError
+from temporalio.exceptions import ApplicationError
+
+from activities.models.errors import MAX_RETRY_AFTER_SECONDS, retry_after_seconds
+from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
+from plangate.redaction import redacted
+from plangate.toolkit import RetrySettings, ToolError
+
+
+def classify(error: BaseException) -> tuple[ErrorType, str, float | None]:
+    """An error's type, its reason in words, and the wait that it asks for in seconds."""
+    match error:
+        case ToolError():
+            return error.type, error.message, error.retry_after
+        case PlangateError():
+            return error.type, error.message, None
+        case httpx2.HTTPStatusError():
+            return _by_status(error)
+        case httpx2.ConnectError() | httpx2.ConnectTimeout() | ConnectionRefusedError():
+            return ErrorType.NETWORK, f"no connection: {error}", None
+        case httpx2.TimeoutException() | TimeoutError():
+            return ErrorType.TIMEOUT, str(error) or "it took too long", None
+        case smtplib.SMTPResponseException():
+            passing = 400 <= error.smtp_code < 500
+            return (ErrorType.UNAVAILABLE if passing else ErrorType.PERMANENT), f"mail server: {error}", None
+        case DBAPIError():
+            return ErrorType.UNAVAILABLE, f"the database answered: {error.orig}", None
+        case httpx2.TransportError() | OSError() | smtplib.SMTPException():
+            return ErrorType.UNAVAILABLE, f"the connection broke: {type(error).__name__}: {error}", None
+    return ErrorType.BUG, f"it raised {type(error).__name__}: {error}", None
+
+
+def _by_status(error: httpx2.HTTPStatusError) -> tuple[ErrorType, str, float | None]:
+    status = error.response.status_code
+    wait = retry_after_seconds(error.response.headers)
+    types = {401: ErrorType.AUTHENTICATION, 403: ErrorType.AUTHENTICATION, 408: ErrorType.TIMEOUT, 429: ErrorType.RATE_LIMITED}
+    default = ErrorType.UNAVAILABLE if status >= 500 else ErrorType.PERMANENT
+    return types.get(status, default), f"HTTP {status} from {error.request.url.host}", wait
+
+
+def payload(
+    error: BaseException, *, tool: str, step: str, args: dict[str, Any] | None = None, attempt: int = 1
+) -> ErrorPayload:
+    """What went wrong, in the one shape for errors."""
+    type_, reason, _ = classify(error)
+    return ErrorPayload(
+        type=type_,
+        message=reason if type_ is ErrorType.BUSINESS else f"{tool} failed: {reason}",
+        attempted=tool,
+        step=step,
+        input=redacted(args) if args is not None else None,
+        attempts=attempt,
+        details=error.details if isinstance(error, PlangateError) else [],
+    )
+
+
+def application_error(error: BaseException, payload: ErrorPayload, *, retries: RetrySettings) -> ApplicationError:
+    """The failure that an activity raises: retryable for transient faults, with a delay that has jitter."""
+    _, _, wait = classify(error)
+    retryable = payload.type.kind is ErrorKind.TRANSIENT
+    delay: float | None = None
+    if retryable:
+        delay = backoff_seconds(payload.attempts, retries) if wait is None else min(max(wait, 0.001), MAX_RETRY_AFTER_SECONDS)
+        last = payload.attempts >= retries.max_attempts
+        payload = payload.model_copy(update={"next": "no attempt is left" if last else f"tried again in {delay:.1f} s"})
+    return ApplicationError(
+        payload.message,
+        payload,
+        type=payload.type.value,
+        non_retryable=not retryable,
+        next_retry_delay=timedelta(seconds=delay) if delay is not None else None,
+    )
+
+
+def backoff_seconds(attempt: int, retries: RetrySettings) -> float:
+    """The wait before the next attempt: exponential, half of it jitter."""
+    full = min(retries.initial_seconds * retries.backoff ** min(attempt - 1, 30), retries.max_seconds)
+    return full * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
