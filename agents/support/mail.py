@@ -89,12 +89,16 @@ def _deliver(host: str, port: int, message: EmailMessage) -> None:
         later = error.smtp_code < 500
         refused = _said(to, error.smtp_code, error.smtp_error)
         raise ToolError(refused, transient=later, permanent=not later) from None
-    except TimeoutError:
-        said = f"e-mail to {to!r}: the mail server didn't answer within {SMTP_SECONDS:g} s"
-        raise ToolError(said, transient=True, type=ErrorType.TIMEOUT) from None
     except (OSError, smtplib.SMTPException) as error:
-        said = f"e-mail to {to!r}: the connection to the mail server failed: {type(error).__name__}"
-        raise ToolError(said, transient=True, type=ErrorType.NETWORK) from None
+        raise _lost(to, error) from None
+
+
+def _lost(to: str, error: Exception) -> ToolError:
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):  # smtplib wraps some of them
+        said = f"e-mail to {to!r}: the mail server didn't answer within {SMTP_SECONDS:g} s"
+        return ToolError(said, transient=True, type=ErrorType.TIMEOUT)
+    said = f"e-mail to {to!r}: the connection to the mail server failed: {type(error).__name__}"
+    return ToolError(said, transient=True, type=ErrorType.NETWORK)
 
 
 def _said(to: str, code: int, said: bytes | str) -> str:

@@ -102,6 +102,6 @@ def _describe(path: Path) -> dict[str, Any]:
         "to": str(message["To"] or ""),
         "subject": str(message["Subject"] or ""),
         "date": str(message["Date"] or ""),
-        "text": body.get_content() if body is not None else "",
+        "text": body.get_content().replace("\r\n", "\n") if body is not None else "",
         "file": path.name,
     }

@@ -33,14 +33,14 @@ def _pence(value: float) -> float:
 
 OrderId = Annotated[
     str,
-    BeforeValidator(_as_text),
     Field(pattern=r"^(#|TP-|tp-)?[0-9]{4,8}$", description="Order number, for example '1042' or '#1042'."),
+    BeforeValidator(_as_text),
     AfterValidator(order_number),
 ]
 Email = Annotated[
     str,
     Field(
-        pattern=r"^[^@\s<>,;:\"]{1,64}@[^@\s<>,;:\"]+\.[^@\s<>,;:\"]+$",
+        pattern=r'^[^@\s<>,;:"]{1,64}@[^@\s<>,;:"]+\.[^@\s<>,;:"]+$',
         max_length=254,
         description="E-mail address.",
         examples=["rosa@example.com"],

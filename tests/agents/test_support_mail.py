@@ -1,0 +1,129 @@
+"""E-mail over real SMTP into the sink, and the read-back that tells whether it was sent."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from activities.catalogue.loading import LoadedAgent
+from plangate.errors import ErrorKind, ErrorType
+from plangate.toolkit import ToolContext, ToolError
+from tests.agents.conftest import Companions, MakeContext
+
+TO = "rosa.amsel@example.com"
+SUBJECT = "Your refund for order 1042 – £62.00"
+BODY = "Dear Rosa,\n\nwe have refunded £62.00.\n.\nThe line above is a single dot."
+
+
+@pytest.fixture
+def send(agent: LoadedAgent) -> Callable[..., Any]:
+    async def call(context: ToolContext, to: str = TO, subject: str = SUBJECT, body: str = BODY) -> Any:
+        return await agent.tool("send_email").function(context, to, subject, body)
+
+    return call
+
+
+@pytest.fixture
+def read_back(agent: LoadedAgent) -> Callable[..., Any]:
+    async def call(context: ToolContext) -> Any:
+        find = agent.tool("send_email").read_back
+        assert find is not None
+        return await find(context, TO, SUBJECT, BODY)
+
+    return call
+
+
+async def failure(answer: Any) -> ToolError:
+    with pytest.raises(ToolError) as caught:
+        await answer
+    return caught.value
+
+
+async def test_an_email_arrives_and_is_found_again(
+    send: Callable[..., Any],
+    read_back: Callable[..., Any],
+    context: MakeContext,
+    companions: Companions,
+    shop: AsyncConnection,
+) -> None:
+    call = context(shop, companions)
+    assert await read_back(call) is None
+
+    sent = await send(call)
+
+    (mail,) = companions.get("/messages", to=TO)["messages"]
+    assert (mail["message_id"], mail["to"], mail["subject"]) == (sent.message_id, TO, SUBJECT)
+    assert mail["message_id"].startswith(call.idempotency_key + "@")
+    assert mail["text"].startswith(BODY)
+    assert "Thistle & Spout" in mail["text"].removeprefix(BODY)
+    assert await read_back(call) == sent
+    assert await read_back(context(shop, companions, key="pg1-" + "b" * 40)) is None
+
+
+async def test_the_sink_keeps_what_is_sent_twice(
+    send: Callable[..., Any], context: MakeContext, companions: Companions, shop: AsyncConnection
+) -> None:
+    sent = await send(context(shop, companions))
+    await send(context(shop, companions))
+    assert companions.get(f"/messages/{sent.message_id}")["count"] == 2
+    assert companions.get(f"/messages/<{sent.message_id}>")["count"] == 2
+
+
+async def test_only_customers_are_written_to(
+    send: Callable[..., Any], context: MakeContext, companions: Companions, shop: AsyncConnection
+) -> None:
+    error = await failure(send(context(shop, companions), to="stranger@example.com"))
+    assert error.type is ErrorType.BUSINESS
+    assert companions.get("/messages")["count"] == 0
+
+
+async def test_no_mail_server(
+    send: Callable[..., Any], read_back: Callable[..., Any], context: MakeContext, shop: AsyncConnection
+) -> None:
+    assert (await failure(send(context(shop)))).type.kind is ErrorKind.TRANSIENT
+    assert (await failure(read_back(context(shop)))).type.kind is ErrorKind.TRANSIENT
+
+
+async def test_a_mail_server_that_says_nothing(
+    agent: LoadedAgent, send: Callable[..., Any], shop: AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail = agent.module("mail")
+    assert mail is not None
+    assert agent.tool("send_email").settings.timeout > mail.SMTP_SECONDS * 8
+    monkeypatch.setattr(mail, "SMTP_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = {"smtp": f"127.0.0.1:{silent.getsockname()[1]}"}
+        call = ToolContext(idempotency_key="pg1-key", settings=settings, database=shop)
+        assert (await failure(send(call))).type is ErrorType.TIMEOUT
+
+
+@pytest.mark.parametrize("smtp", ["", "localhost", "localhost:smtp"])
+async def test_not_set_up(
+    send: Callable[..., Any], read_back: Callable[..., Any], shop: AsyncConnection, smtp: str
+) -> None:
+    call = ToolContext(idempotency_key="pg1-key", settings={"smtp": smtp}, database=shop)
+    assert (await failure(send(call))).type is ErrorType.PERMANENT
+    assert "mailbox_url" in (await failure(read_back(call))).message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"to": "no address"},
+        {"to": "a@example.com, b@example.com"},
+        {"to": "Rosa <rosa.amsel@example.com>"},
+        {"subject": "Hello\r\nBcc: stranger@example.com"},
+        {"subject": ""},
+        {"body": ""},
+        {"body": "x" * 5001},
+    ],
+)
+def test_what_is_no_email(agent: LoadedAgent, wrong: dict[str, str]) -> None:
+    arguments = {"to": TO, "subject": SUBJECT, "body": BODY}
+    agent.tool("send_email").arguments.model_validate(arguments)
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        agent.tool("send_email").arguments.model_validate(arguments | wrong)
