@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from workers.offline_model.expressions import ExpressionError, fill_text, holds, value_of
+from workers.offline_model.expressions import fill_text, holds, quiet_value
 from workers.offline_model.prompts import Prompt
 from workers.offline_model.proposing import what_happened
-from workers.offline_model.reading import find_intent, read_entities
+from workers.offline_model.reading import understand
 from workers.offline_model.rules import Line, Rules
 
 _OUTCOMES = {
@@ -25,15 +25,18 @@ _OUTCOMES = {
 
 def answer(rules: Rules, prompt: Prompt) -> str:
     """The answer to a request: the intent's lines, framed by the file's."""
-    entities = read_entities(rules, prompt)
-    intent = find_intent(rules, prompt.request, entities)
-    scope = {**entities, "intent": intent, **what_happened(prompt.results)}
-    own = rules.intents[intent].answer if intent else []
-    said = list(_say(own, scope)) if own else []
-    if not any(text for text in said):
-        said = list(_say(rules.answer.otherwise, scope)) or [plain_answer(prompt.results)]
-    text = _joined([*_say(rules.answer.before, scope), *said, *_say(rules.answer.after, scope)])
-    return text or plain_answer(prompt.results)
+    intent, entities = understand(rules, prompt)
+    scope = {**entities, **what_happened(prompt.results)}
+    before, ended = _say(rules.answer.before, scope)
+    own: list[str] = []
+    if not ended:
+        own, _ = _say(rules.intents[intent].answer if intent else [], scope)
+        if not any(own):
+            own, _ = _say(rules.answer.otherwise, scope)
+        if not any(own):
+            own = [plain_answer(prompt.results)]
+    after, _ = _say(rules.answer.after, scope)
+    return _joined([*before, *own, *after])
 
 
 def plain_answer(results: Mapping[str, Any]) -> str:
@@ -55,25 +58,27 @@ def _plain_step(step: Mapping[str, Any]) -> str:
     return f"- {title}: {text if len(text) <= 300 else text[:300] + ' …'}"
 
 
-def _say(lines: Iterable[Line], scope: Mapping[str, Any]) -> Iterator[str]:
-    """The texts of the lines that hold and find all that they speak of; `""` begins a paragraph."""
+def _say(lines: Iterable[Line], scope: Mapping[str, Any]) -> tuple[list[str], bool]:
+    """The texts of the lines that hold and find all that they speak of, and whether one of them was the last.
+
+    An empty text begins a paragraph.
+    """
+    texts: list[str] = []
     for line in lines:
         if not holds(line.when, scope):
             continue
-        for inner in _scopes(line, scope):
-            text = fill_text(line.say, inner)
-            if text is not None:
-                yield text.strip()
+        found = [fill_text(line.say, inner) for inner in _scopes(line, scope)]
+        texts += [text.strip() for text in found if text is not None]
+        if line.last and any(found):
+            return texts, True
+    return texts, False
 
 
 def _scopes(line: Line, scope: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if line.for_each is None:
         return [scope]
-    try:
-        items = value_of(line.for_each, scope)
-    except ExpressionError:
-        return []
-    return [{**scope, "item": item} for item in items or [] if item is not None] if isinstance(items, list) else []
+    items = quiet_value(line.for_each, scope)
+    return [{**scope, "item": item} for item in items if item is not None] if isinstance(items, list) else []
 
 
 def _joined(texts: Iterable[str]) -> str:

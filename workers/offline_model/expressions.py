@@ -68,6 +68,11 @@ class _Functions(functions.Functions):
         """The first word of a name."""
         return name.split()[0] if name and name.split() else None
 
+    @functions.signature({"types": ["array", "null"]}, {"types": []})
+    def _func_without(self, items: list[Any] | None, item: Any) -> list[Any]:
+        """`without(['a', 'b'], 'a')` is `['b']`."""
+        return [entry for entry in items or [] if entry != item]
+
     @functions.signature({"types": ["string", "null"]})
     def _func_lower(self, text: str | None) -> str | None:
         """The text in lower case."""
@@ -122,14 +127,17 @@ def value_of(expression: str, scope: Mapping[str, Any]) -> Any:
         raise ExpressionError(f"{expression!r}: {str(error).splitlines()[0]}") from None
 
 
+def quiet_value(expression: str, scope: Mapping[str, Any]) -> Any:
+    """The same, with None for what can't be evaluated: things that aren't there."""
+    try:
+        return value_of(expression, scope)
+    except ExpressionError:
+        return None
+
+
 def holds(condition: str | None, scope: Mapping[str, Any]) -> bool:
     """Whether a condition is true; no condition is. One about things that aren't there is false."""
-    if condition is None:
-        return True
-    try:
-        return truth(value_of(condition, scope))
-    except ExpressionError:
-        return False
+    return condition is None or truth(quiet_value(condition, scope))
 
 
 def placeholders(text: str) -> list[str]:
@@ -142,10 +150,7 @@ def fill_text(text: str, scope: Mapping[str, Any]) -> str | None:
     parts: list[str] = []
     position = 0
     for match in PLACEHOLDER.finditer(text):
-        try:
-            value = value_of(match.group(1).strip(), scope)
-        except ExpressionError:
-            return None
+        value = quiet_value(match.group(1).strip(), scope)
         if value is None or value == "":
             return None
         parts += [text[position : match.start()], _in_words(value)]
@@ -163,10 +168,7 @@ def fill(template: Any, scope: Mapping[str, Any]) -> Any:
         alone = PLACEHOLDER.match(template)
         if alone is None or alone.end() != len(template):
             return fill_text(template, scope)
-        try:
-            return value_of(alone.group(1).strip(), scope)
-        except ExpressionError:
-            return None
+        return quiet_value(alone.group(1).strip(), scope)
     if isinstance(template, dict):
         filled = {key: fill(value, scope) for key, value in template.items()}
         return {key: value for key, value in filled.items() if value is not None}

@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from plangate.plans import Plan, PlanProposal, Step
-from workers.offline_model.expressions import fill, fill_text, holds
+from workers.offline_model.expressions import fill, fill_text, holds, quiet_value
 from workers.offline_model.loading import step_fields
 from workers.offline_model.prompts import Prompt
-from workers.offline_model.reading import find_intent, read_entities
+from workers.offline_model.reading import understand
 from workers.offline_model.rules import Rules, Situation
 
 
@@ -25,21 +25,30 @@ def propose(rules: Rules, prompt: Prompt) -> PlanProposal:
     Raises:
         BrokenTemplate: When a template, filled, isn't a plan.
     """
-    entities = read_entities(rules, prompt)
-    intent = find_intent(rules, prompt.request, entities)
+    intent, scope = understand(rules, prompt)
     if intent is None:
-        return PlanProposal(action="decline", message=fill_text(rules.decline, entities) or rules.decline)
-    scope = {**entities, "intent": intent}
+        return _decline(rules, scope)
     situations = rules.intents[intent].plan
     if prompt.task == "revise":
         situations = rules.intents[intent].revise
-        scope |= what_happened(prompt.progress)
+        scope = {**scope, **what_happened(prompt.progress)}
     for number, situation in enumerate(situations):
         if holds(situation.when, scope):
-            return _proposal(rules, situation, scope, f"{intent}.{prompt.task}[{number}]")
+            return _proposal(rules, situation, _with_values(situation, scope), f"{intent}.{prompt.task}[{number}]")
     if prompt.task == "revise":
         return PlanProposal(action="plan", plan=Plan(goal=_goal_so_far(prompt.progress)))
-    return PlanProposal(action="decline", message=fill_text(rules.decline, entities) or rules.decline)
+    return _decline(rules, scope)
+
+
+def _decline(rules: Rules, scope: dict[str, Any]) -> PlanProposal:
+    return PlanProposal(action="decline", message=fill_text(rules.decline, scope) or rules.decline)
+
+
+def _with_values(situation: Situation, scope: dict[str, Any]) -> dict[str, Any]:
+    values = dict(scope)
+    for name, expression in situation.let.items():
+        values[name] = quiet_value(expression, values)
+    return values
 
 
 def what_happened(report: Mapping[str, Any]) -> dict[str, Any]:

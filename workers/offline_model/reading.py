@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from workers.offline_model.expressions import ExpressionError, holds, value_of
+from workers.offline_model.expressions import holds, quiet_value
 from workers.offline_model.prompts import Prompt
 from workers.offline_model.rules import Entity, Rules
 from workers.offline_model.wording import normalise, says
@@ -24,13 +24,7 @@ def read_entities(rules: Rules, prompt: Prompt) -> dict[str, Any]:
         "request": prompt.request,
     }
     for name, entity in rules.entities.items():
-        if entity.value is None:
-            found[name] = _find(entity, prompt.request)
-            continue
-        try:
-            found[name] = value_of(entity.value, found)
-        except ExpressionError:
-            found[name] = None
+        found[name] = _find(entity, prompt.request) if entity.value is None else quiet_value(entity.value, found)
     return found
 
 
@@ -59,23 +53,29 @@ def _value(entity: Entity, match: re.Match[str]) -> Any:
         return None
 
 
-def find_intent(rules: Rules, request: str, entities: dict[str, Any]) -> str | None:
-    """The name of the intent with the highest score, or None when none reaches its threshold."""
+def understand(rules: Rules, prompt: Prompt) -> tuple[str | None, dict[str, Any]]:
+    """The intent, None when no score reaches its threshold, and the entities, with `said`: what matched."""
+    entities = read_entities(rules, prompt)
+    entities["said"] = said(rules, prompt.request, entities)
     best, best_score = None, 0.0
-    for name, score in scores(rules, request, entities).items():
+    for name, score in scores(rules, entities).items():
         if score >= rules.intents[name].at_least and score > best_score:
             best, best_score = name, score
-    return best
+    return best, {**entities, "intent": best}
 
 
-def scores(rules: Rules, request: str, entities: dict[str, Any]) -> dict[str, float]:
-    """The score of every intent whose condition holds; for `--explain` and tests too."""
+def said(rules: Rules, request: str, entities: dict[str, Any]) -> list[str]:
+    """The names of the word lists and the entities that a request has something of."""
     text = normalise(request)
-    said = {name for name, wordings in rules.words.items() if any(says(text, wording) for wording in wordings)}
-    said |= {name for name in rules.entities if entities.get(name)}
-    scope = {**entities, "said": sorted(said)}
+    words = [name for name, wordings in rules.words.items() if any(says(text, wording) for wording in wordings)]
+    return words + [name for name in rules.entities if entities.get(name)]
+
+
+def scores(rules: Rules, entities: dict[str, Any]) -> dict[str, float]:
+    """The score of every intent whose condition holds."""
+    found = entities["said"]
     return {
-        name: sum(weight for word, weight in intent.match.items() if word in said)
+        name: sum(weight for word, weight in intent.match.items() if word in found)
         for name, intent in rules.intents.items()
-        if holds(intent.when, scope)
+        if holds(intent.when, entities)
     }

@@ -113,6 +113,8 @@ class Situation(_Rule):
     """What to propose when a condition holds: a plan, to decline, or to hand over."""
 
     when: Expression | None = None
+    let: dict[str, Expression] = Field(default_factory=dict)
+    """Values for this situation's templates, in their order: name → expression."""
     goal: Text = ""
     needs: Literal["nothing", "look first"] = "nothing"
     steps: list[StepRule] | None = None
@@ -133,6 +135,8 @@ class Line(_Rule):
     when: Expression | None = None
     for_each: Expression | None = None
     """Say it once for each `item` of this list."""
+    last: bool = False
+    """If it is said, the intent's other lines aren't."""
 
     @model_validator(mode="before")
     @classmethod
