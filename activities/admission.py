@@ -55,7 +55,11 @@ class AdmissionActivities:
     def _check(self, agent: LoadedAgent, request: RunRequest) -> Admission:
         verdict = screen(request, limit=agent.scope.limits.request_characters)
         admission = Admission(
-            agent=agent.name, agent_version=agent.version, limits=agent.scope.limits, verdict=verdict, message=verdict.reason
+            agent=agent.name,
+            agent_version=agent.version,
+            limits=agent.scope.limits,
+            verdict=verdict,
+            message=verdict.reason,
         )
         if request.plan is None or verdict.action is Action.BLOCK:
             return admission
@@ -79,7 +83,9 @@ def screen(request: RunRequest, *, limit: int) -> Verdict:
     """What can be said of a request's text before any model sees it: empty, too long, or not text."""
     text = request.request
     if not text.strip() and request.plan is None:
-        return Verdict(action=Action.BLOCK, rule="input.empty", reason="The request is empty. Please write what you need.")
+        return Verdict(
+            action=Action.BLOCK, rule="input.empty", reason="The request is empty. Please write what you need."
+        )
     if len(text) > limit:
         return Verdict(
             action=Action.BLOCK,
@@ -87,5 +93,7 @@ def screen(request: RunRequest, *, limit: int) -> Verdict:
             reason=f"The request has {len(text):,} characters; at most {limit:,} can be read. Please shorten it.",
         )
     if "\x00" in text or sum(not (char.isprintable() or char.isspace()) for char in text) > len(text) // 10:
-        return Verdict(action=Action.BLOCK, rule="input.text", reason="The request is not readable text. Please write words.")
+        return Verdict(
+            action=Action.BLOCK, rule="input.text", reason="The request is not readable text. Please write words."
+        )
     return Verdict(action=Action.ALLOW, rule="input", reason="")

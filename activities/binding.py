@@ -60,8 +60,12 @@ class BindingActivities:
         """Store what is too large for history, or open the gate."""
         large = strictjson.size(bound.args) > INLINE_BYTES
         if bound.verdict.action is Action.ASK and large:
-            message = f"the arguments of {tool.name} are larger than {INLINE_BYTES // 1024} KiB: no person could check them"
-            payload = ErrorPayload(type=ErrorType.INVALID_ARGUMENTS, message=message, attempted=tool.name, step=task.step)
+            message = (
+                f"the arguments of {tool.name} are larger than {INLINE_BYTES // 1024} KiB: no person could check them"
+            )
+            payload = ErrorPayload(
+                type=ErrorType.INVALID_ARGUMENTS, message=message, attempted=tool.name, step=task.step
+            )
             return Bound(verdict=bound.verdict, problems=[message], error=payload)
         if bound.verdict.action is Action.ASK and task.gate is None:
             await self._store.open_gate(gate_of(task, bound, tool_version=tool.version))

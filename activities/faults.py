@@ -1,16 +1,16 @@
 """Faults of tools, mapped to Plangate's types and Temporal's retries.
 
-    what the tool raised                                    type               tried again
-    ToolError(...)                                          Business           no: the planner sees it
-    ToolError(transient=True)                               Unavailable        yes, after `retry_after` if given
-    ToolError(permanent=True)                               Permanent          no
-    time limit, TimeoutError, httpx2.TimeoutException       Timeout            yes
-    connection refused, name not found                      Network            yes (nothing was sent)
-    connection lost, HTTP 5xx, database unavailable         Unavailable        yes
-    HTTP 429                                                RateLimited        yes, after `Retry-After`
-    HTTP 401, 403                                           Authentication     no
-    other HTTP 4xx                                          Permanent          no
-    anything else                                           Bug                no
+what the tool raised                                    type               tried again
+ToolError(...)                                          Business           no: the planner sees it
+ToolError(transient=True)                               Unavailable        yes, after `retry_after` if given
+ToolError(permanent=True)                               Permanent          no
+time limit, TimeoutError, httpx2.TimeoutException       Timeout            yes
+connection refused, name not found                      Network            yes (nothing was sent)
+connection lost, HTTP 5xx, database unavailable         Unavailable        yes
+HTTP 429                                                RateLimited        yes, after `Retry-After`
+HTTP 401, 403                                           Authentication     no
+other HTTP 4xx                                          Permanent          no
+anything else                                           Bug                no
 """
 
 from __future__ import annotations
@@ -56,7 +56,12 @@ def classify(error: BaseException) -> tuple[ErrorType, str, float | None]:
 def _by_status(error: httpx2.HTTPStatusError) -> tuple[ErrorType, str, float | None]:
     status = error.response.status_code
     wait = retry_after_seconds(error.response.headers)
-    types = {401: ErrorType.AUTHENTICATION, 403: ErrorType.AUTHENTICATION, 408: ErrorType.TIMEOUT, 429: ErrorType.RATE_LIMITED}
+    types = {
+        401: ErrorType.AUTHENTICATION,
+        403: ErrorType.AUTHENTICATION,
+        408: ErrorType.TIMEOUT,
+        429: ErrorType.RATE_LIMITED,
+    }
     default = ErrorType.UNAVAILABLE if status >= 500 else ErrorType.PERMANENT
     return types.get(status, default), f"HTTP {status} from {error.request.url.host}", wait
 
@@ -83,7 +88,11 @@ def application_error(error: BaseException, payload: ErrorPayload, *, retries: R
     retryable = payload.type.kind is ErrorKind.TRANSIENT
     delay: float | None = None
     if retryable:
-        delay = backoff_seconds(payload.attempts, retries) if wait is None else min(max(wait, 0.001), MAX_RETRY_AFTER_SECONDS)
+        delay = (
+            backoff_seconds(payload.attempts, retries)
+            if wait is None
+            else min(max(wait, 0.001), MAX_RETRY_AFTER_SECONDS)
+        )
         last = payload.attempts >= retries.max_attempts
         payload = payload.model_copy(update={"next": "no attempt is left" if last else f"tried again in {delay:.1f} s"})
     return ApplicationError(

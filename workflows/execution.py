@@ -35,6 +35,9 @@ _FINAL = frozenset({ErrorType.OUTCOME_UNKNOWN, ErrorType.LIMIT_REACHED, ErrorTyp
 """Errors that a new plan can't mend."""
 
 
+_TOO_OFTEN = "The plan was revised as often as the scope allows; a person takes over."
+
+
 class RunEnds(Exception):
     """The run is over early."""
 
@@ -101,7 +104,7 @@ class Execution:
             if not self._may_start.is_set() and self._stopping() and self.stepper.running == 0:
                 await self._abandon()
                 if self._failed is None:
-                    self._continue_as_new()
+                    await self._continue_as_new()
                 break
             self._show_phase()
             await self._changed.wait()
@@ -130,20 +133,12 @@ class Execution:
         except asyncio.CancelledError:
             if step.id not in self.state.cancelled_steps:
                 raise
-            self.gates_of(step, withdraw=True)
+            for gate in [gate for gate in self.gates.pending if gate.step == step.id]:
+                self.gates.withdraw(gate.call)
             state.status, state.reason = StepStatus.CANCELLED, state.reason or "cancelled"
             self._note("cancelled", f"cancelled: {step.title or step.id}", step.id)
         finally:
             self._tasks.pop(step.id, None)
-            self.stepper.running = (
-                sum(
-                    call.status is CallStatus.RUNNING and name in self._tasks
-                    for name, other in self.state.steps.items()
-                    for call in other.calls
-                )
-                if step.id in self.state.cancelled_steps
-                else self.stepper.running
-            )
             self._changed.set()
         self.engine.ended(step.id)
         if state.status is StepStatus.FAILED and not step.optional and self._failed is None:
@@ -151,13 +146,6 @@ class Execution:
         self._open_or_close()
         if len(self.engine.steps) <= 40 or state.status is not StepStatus.DONE:
             self._publish()
-
-    def gates_of(self, step: Step, *, withdraw: bool) -> list[ApprovalRequest]:
-        """Gates of a step; closes those that wait if asked to."""
-        found = [gate for gate in self.state.gates.values() if gate.step == step.id]
-        for gate in found if withdraw else []:
-            self.gates.withdraw(gate.call)
-        return found
 
     def _stopping(self) -> bool:
         return self._failed is not None or self._full()
@@ -186,9 +174,9 @@ class Execution:
         self._show_phase()
         self._changed.set()
 
-    def decision_arrived(self) -> None:
+    def decision_arrived(self, *, update: bool = False) -> None:
         """Count a signal or update; too many continue the run as new."""
-        self._decisions += 1
+        self._decisions += MAX_DECISIONS // MAX_UPDATES + 1 if update else 1
         if self._full():
             self._open_or_close()
             self._changed.set()
@@ -235,17 +223,18 @@ class Execution:
         await self._abandon()
         for gate in self.gates.pending:
             self.gates.withdraw(gate.call)
+        for step in self.state.steps.values():
+            if step.status in (StepStatus.RUNNING, StepStatus.WAITING):
+                step.status, step.reason = StepStatus.CANCELLED, "the run ended"
 
     def _verdict(self) -> str | None:
         state = self.state
         if self._failed is not None:
             return self._after_failure(self._failed)
         plan = state.plan
-        if plan is not None and plan.needs == "look first" and not state.looked and state.request.plan is None:
+        if plan is not None and plan.needs == "look first" and state.request.plan is None:
             if state.revision >= state.limits.revisions:
-                raise RunEnds(
-                    Outcome.ESCALATED, message="The plan was revised as often as the scope allows; a person takes over."
-                )
+                raise RunEnds(Outcome.ESCALATED, message=_TOO_OFTEN)
             return "the plan said to look first; here is what was found"
         return None
 
@@ -278,9 +267,10 @@ class Execution:
         )
         return Outcome.DEGRADED if partly else Outcome.COMPLETED
 
-    def _continue_as_new(self) -> None:
+    async def _continue_as_new(self) -> None:
         """Begin a new history with the same state; results that aren't tiny stay in the database."""
         state = self.state
+        await workflow.wait_condition(lambda: not state.inbox and workflow.all_handlers_finished())
         for step in state.steps.values():
             for call in step.calls:
                 result = call.result

@@ -52,6 +52,7 @@ class Gates:
         self._state = state
         self._changed = changed
         self._arrived = asyncio.Event()
+        self._one_judge = asyncio.Lock()
         self._received = len(state.inbox)
         self._judged = 0
         self._wanted: dict[int, Receipt | None] = {}
@@ -95,12 +96,14 @@ class Gates:
 
     async def drain(self) -> None:
         """Judge everything in the inbox, then write what has to be written."""
+        async with self._one_judge:
+            await self._drain()
+
+    async def _drain(self) -> None:
         applied = False
         while self._state.inbox:
-            decision = self._state.inbox[0]
-            receipt = await self._judge(decision)
-            if self._state.inbox and self._state.inbox[0] is decision:
-                self._state.inbox.pop(0)
+            receipt = await self._judge(self._state.inbox[0])
+            self._state.inbox.pop(0)
             self._note(receipt)
             applied = applied or receipt.status is ReceiptStatus.APPLIED
         if applied or len(self._state.unrecorded) >= MAX_UNRECORDED:

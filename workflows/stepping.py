@@ -19,7 +19,8 @@ with workflow.unsafe.imports_passed_through():
     from plangate.approvals import ApprovalGrant, ApprovalRequest, GateStatus
     from plangate.engine import Engine, inline_scope, limit_error, roots_of
     from plangate.errors import ErrorPayload, ErrorType, PlangateError
-    from plangate.keys import approval_id, call_id, idempotency_key
+    from plangate.gating import gate_of
+    from plangate.keys import call_id, idempotency_key
     from plangate.plans import Fallback, Step
     from plangate.policy import Action, Verdict
     from plangate.runs import (
@@ -259,28 +260,7 @@ class Stepper:
     def _open_gate(
         self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, bound: Bound, task: BindTask
     ) -> None:
-        assert task.opened_at is not None
-        assert task.deadline is not None
-        gate = ApprovalRequest(
-            id=approval_id(self.run, call.id),
-            run=self.run,
-            call=call.id,
-            step=step.id,
-            title=bound.summary or step.title or step.id,
-            tool=policy.name,
-            tool_version=policy.version,
-            agent=self.state.request.agent,
-            agent_version=self.state.agent_version,
-            user=self.state.request.user,
-            args=bound.args,
-            digest=bound.digest,
-            rule=bound.verdict.rule,
-            reason=bound.verdict.reason,
-            risk=bound.risk,
-            revision=state.revision,
-            opened_at=task.opened_at,
-            deadline=task.deadline,
-        )
+        gate = gate_of(task, bound, tool_version=policy.version)
         call.gate, call.status, call.summary = gate.id, CallStatus.WAITING, gate.title
         state.status = StepStatus.WAITING
         self.gates.open(gate)

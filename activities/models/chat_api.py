@@ -22,7 +22,8 @@ def request(call: ModelCall, output_tokens: int) -> dict[str, Any]:
     }
     if call.schema is not None:
         named = {"name": call.schema.name, "schema": call.schema.schema, "strict": False}
-        arguments["response_format"] = {"type": "json_schema", "json_schema": named}
+        # As it is, past the client's walk through nested arguments.
+        arguments["extra_body"] = {"response_format": {"type": "json_schema", "json_schema": named}}
     if call.temperature is not None:
         arguments["temperature"] = call.temperature
     return arguments

@@ -12,16 +12,18 @@ from activities.models.replies import CutOff, OnText, text_of, too_large, whole
 
 def request(call: ModelCall, output_tokens: int) -> dict[str, Any]:
     """The arguments of `client.responses.create`."""
+    body: dict[str, Any] = {"input": [{"role": message.role, "content": message.text} for message in call.messages]}
+    if call.schema is not None:
+        named = {"name": call.schema.name, "schema": call.schema.schema, "strict": False}
+        body["text"] = {"format": {"type": "json_schema", **named}}
     arguments: dict[str, Any] = {
         "model": call.model,
         "instructions": call.instructions,
-        "input": [{"role": message.role, "content": message.text} for message in call.messages],
         "max_output_tokens": output_tokens,
         "store": False,
+        # The client walks nested arguments by their types, which costs a quarter of a call; it sends these as they are.
+        "extra_body": body,
     }
-    if call.schema is not None:
-        named = {"name": call.schema.name, "schema": call.schema.schema, "strict": False}
-        arguments["text"] = {"format": {"type": "json_schema", **named}}
     if call.temperature is not None:
         arguments["temperature"] = call.temperature
     return arguments

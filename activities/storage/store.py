@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Dialect, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.storage import tables
@@ -98,6 +98,11 @@ class Store:
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
         return self._engines.write.dialect.name
+
+    @property
+    def engine_dialect(self) -> Dialect:
+        """SQLAlchemy's dialect of the database."""
+        return self._engines.write.dialect
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

@@ -1,0 +1,124 @@
+"""Calling a tool's function: with its time limit, in a thread if it is sync, and with a checked result."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import json
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from activities.storage.store import Store
+from plangate.errors import ErrorType, PlangateError
+from plangate.runs import INLINE_BYTES, Result
+from plangate.toolkit import Tool, ToolContext
+
+MAX_RESULT_BYTES = 64 * 1024 * 1024
+"""Bytes of a result's JSON at most."""
+PREVIEW = 200
+
+
+class LazyConnection:
+    """`ctx.database` of a tool that needs no transaction of its own: connects on first use.
+
+    Stands in for `AsyncConnection`: its coroutine methods (`execute`, `scalar`, `scalars`, …) and `dialect`.
+    """
+
+    def __init__(self, store: Store, *, write: bool) -> None:
+        self._context = store.transaction() if write else store.reading()
+        self._dialect = store.engine_dialect
+        self._connection: AsyncConnection | None = None
+
+    @property
+    def dialect(self) -> Any:
+        """The database's dialect."""
+        return self._dialect
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        async def method(*args: Any, **options: Any) -> Any:
+            if self._connection is None:
+                self._connection = await self._context.__aenter__()
+            return await getattr(self._connection, name)(*args, **options)
+
+        return method
+
+    async def close(self, error: BaseException | None = None) -> None:
+        """Commit (or on an error roll back) and give the connection back."""
+        if self._connection is not None:
+            self._connection = None
+            await self._context.__aexit__(type(error) if error else None, error, error.__traceback__ if error else None)
+
+
+async def invoke(
+    function: Callable[..., Any],
+    tool: Tool,
+    args: BaseModel,
+    context: ToolContext,
+    *,
+    executor: Executor,
+    is_async: bool,
+) -> Any:
+    """Call a tool's function.
+
+    Args:
+        function: The tool's function or its read-back.
+        tool: The tool.
+        args: Its bound arguments.
+        context: What it may know.
+        executor: Where sync functions run.
+        is_async: Whether the function is a coroutine function.
+
+    Raises:
+        TimeoutError: When it takes longer than the tool's time limit. A sync function's thread can't be stopped; what
+            it still does can't be seen any more.
+    """
+    values = {name: getattr(args, name) for name in type(args).model_fields}
+    if tool.context_parameter is not None:
+        values[tool.context_parameter] = context
+    limit = tool.settings.timeout * 0.95
+    try:
+        async with asyncio.timeout(limit):
+            if is_async:
+                return await function(**values)
+            run = functools.partial(contextvars.copy_context().run, functools.partial(function, **values))
+            return await asyncio.get_running_loop().run_in_executor(executor, run)
+    except TimeoutError as error:
+        raise TimeoutError(str(error) or f"it took longer than its limit of {tool.settings.timeout:g} s") from error
+
+
+def encode(tool: Tool, value: Any) -> str:
+    """A tool's result as JSON text, checked against its return type.
+
+    Raises:
+        PlangateError: `InvalidResult` naming the field, or `ResultTooLarge`. Neither is tried again.
+    """
+    try:
+        text = tool.returns.dump_json(tool.returns.validate_python(value), warnings="error").decode()
+    except ValidationError as error:
+        issues = error.errors(include_url=False)
+        lines = [f"{'.'.join(map(str, issue['loc'])) or 'result'}: {issue['msg']}" for issue in issues]
+        raise PlangateError(
+            f"it returned what its type forbids: {'; '.join(lines[:5])}", type=ErrorType.INVALID_RESULT, details=lines
+        ) from None
+    except PydanticSerializationError as error:
+        raise PlangateError(f"its result can't be written as JSON: {error}", type=ErrorType.INVALID_RESULT) from None
+    if len(text) > MAX_RESULT_BYTES:
+        raise PlangateError(
+            f"its result has {len(text):,} characters of JSON, more than the {MAX_RESULT_BYTES:,} that can be stored",
+            type=ErrorType.RESULT_TOO_LARGE,
+        )
+    return text
+
+
+def as_result(key: str, text: str) -> Result:
+    """What goes into history: the value when it is small, else a preview and the key under which it is stored."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size <= INLINE_BYTES:
+        return Result(key=key, size=size, value=json.loads(text))
+    return Result(key=key, size=size, inline=False, preview=text[:PREVIEW])

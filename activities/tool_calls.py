@@ -1,0 +1,322 @@
+"""The activity behind every tool: checks again what policy and people said, calls the tool, keeps its result.
+
+Its Temporal type is the tool's name, so that the timeline reads like the plan. A consequential call goes through the
+ledger; the modes are those of `plangate.toolkit.Idempotency`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar, cast
+
+import structlog
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio import activity
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
+
+from activities import faults, ledger
+from activities.binding import bind_arguments
+from activities.catalogue import Catalogue, LoadedAgent
+from activities.invoking import LazyConnection, as_result, encode, invoke
+from activities.ledger import LedgerState
+from activities.models.beats import Beats
+from activities.storage.store import Store
+from plangate import strictjson
+from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
+from plangate.policy import Action
+from plangate.redaction import redacted
+from plangate.runs import CallResult, Result, ToolCall
+from plangate.toolkit import Effect, Idempotency, RetrySettings, Tool, ToolContext
+
+log = structlog.get_logger("plangate.tools")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A call that may be made."""
+
+    call: ToolCall
+    agent: LoadedAgent
+    tool: Tool
+    args: BaseModel
+    json_args: dict[str, Any]
+    digest: str
+    attempt: int
+
+
+class ToolActivities:
+    """Tool calls.
+
+    Args:
+        catalogue: The agents that this worker serves.
+        store: The project's database.
+        environ: Where agents' settings may be overridden.
+        executor: Where sync tools run.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        store: Store,
+        *,
+        environ: Mapping[str, str] | None = None,
+        executor: Executor | None = None,
+    ) -> None:
+        self._catalogue, self._store = catalogue, store
+        self._environ = os.environ if environ is None else environ
+        self._executor = executor or ThreadPoolExecutor(max_workers=64, thread_name_prefix="tool")
+
+    @activity.defn(dynamic=True)
+    async def call_tool(self, raw: Sequence[RawValue]) -> CallResult:
+        """Make one call.
+
+        Raises:
+            ApplicationError: With an `ErrorPayload`; retryable for transient faults.
+        """
+        call: ToolCall = activity.payload_converter().from_payload(raw[0].payload, ToolCall)
+        attempt, began = activity.info().attempt, time.perf_counter()
+        result: CallResult | None = None
+        error: ErrorPayload | None = None
+        try:
+            with Beats():
+                checked = await self._check(call, attempt)
+                result = await self._make(checked)
+            error = result.error
+            return result
+        except ApplicationError as failure:
+            error = failure.details[0] if failure.details else None
+            raise
+        finally:
+            _log(call, attempt, time.perf_counter() - began, result, error)
+
+    async def _check(self, call: ToolCall, attempt: int) -> _Checked:
+        """Everything that the workflow was told, checked again against what is about to be done."""
+        try:
+            agent = self._catalogue.get(call.agent)
+            tool = agent.tool(call.tool)
+            given = call.args
+            if call.args_key:
+                given = (await self._store.load_results([call.args_key]))[call.args_key]
+            args = bind_arguments(tool, given)
+            digest = strictjson.digest(args)
+            if call.digest and call.digest != digest:
+                raise PlangateError("the arguments are not those that were bound", type=ErrorType.NOT_APPROVED)
+            verdict = agent.verdict(tool.name, args)
+            if verdict.action is Action.BLOCK:
+                raise PlangateError(f"not allowed: {verdict.reason}", type=ErrorType.BLOCKED)
+            if verdict.action is Action.ASK or call.grant is not None:
+                check_grant(call, tool, agent_version=agent.version, digest=digest)
+        except Exception as failure:  # noqa: BLE001 - every fault gets its type
+            raise self._failure(failure, call, attempt, None) from None
+        return _Checked(call, agent, tool, tool.arguments.model_validate(given), args, digest, attempt)
+
+    async def _make(self, checked: _Checked) -> CallResult:
+        consequential = checked.tool.settings.effect is Effect.CONSEQUENTIAL
+        try:
+            if not consequential:
+                text = await self._plain(checked)
+            elif checked.tool.settings.idempotency is Idempotency.LEDGER:
+                text = await _to_the_end(self._in_ledger(checked))
+            else:
+                text = await _to_the_end(self._beside_ledger(checked))
+        except _AlreadyFailed as failed:
+            return CallResult(error=failed.error)
+        except Exception as failure:
+            payload = faults.payload(
+                failure, tool=checked.tool.name, step=checked.call.step, args=checked.json_args, attempt=checked.attempt
+            )
+            if payload.type.kind is ErrorKind.BUSINESS:
+                return CallResult(error=payload)
+            raise self._failure(failure, checked.call, checked.attempt, checked) from failure
+        return CallResult(result=as_result(checked.call.key, text))
+
+    async def _plain(self, checked: _Checked) -> str:
+        """A call that changes nothing outside."""
+        database = LazyConnection(self._store, write=checked.tool.settings.effect is Effect.WRITE)
+        try:
+            text = encode(checked.tool, await self._invoke(checked, cast(AsyncConnection, database)))
+        except BaseException as error:
+            await database.close(error)
+            raise
+        await database.close()
+        call = checked.call
+        await self._store.put_result(key=call.key, run=call.run, step=call.step, call=call.call, value_json=text)
+        return text
+
+    async def _in_ledger(self, checked: _Checked) -> str:
+        """Effect, ledger row and use of the approval in one transaction."""
+        try:
+            async with self._store.transaction() as conn:
+                known, _ = await self._claim(conn, checked)
+                if known is None:
+                    text = encode(checked.tool, await self._invoke(checked, conn))
+                    await self._keep(conn, checked, text)
+                    return text
+        except PlangateError as error:
+            if error.type.kind is ErrorKind.BUSINESS:
+                await self._note_failure(checked, error)
+            raise
+        return known
+
+    async def _beside_ledger(self, checked: _Checked) -> str:
+        """The intent is committed before the effect, the outcome after it."""
+        async with self._store.transaction() as conn:
+            known, first = await self._claim(conn, checked)
+        if known is not None:
+            return known
+        try:
+            found = None if first else await self._read_back(checked)
+            value = found if found is not None else await self._invoke(checked, None)
+            text = encode(checked.tool, value)
+        except PlangateError as error:
+            if error.type.kind is ErrorKind.BUSINESS:
+                await self._note_failure(checked, error)
+            raise
+        async with self._store.transaction() as conn:
+            await self._keep(conn, checked, text)
+        return text
+
+    async def _claim(self, conn: AsyncConnection, checked: _Checked) -> tuple[str | None, bool]:
+        """The stored result when the effect is done already, else None: go on. And whether nobody tried before.
+
+        Raises:
+            _AlreadyFailed: The effect failed for sure in an earlier attempt.
+        """
+        mode = checked.tool.settings.idempotency
+        entry = await ledger.claim(conn, checked.call, digest=checked.digest, mode=mode, attempt=checked.attempt)
+        if entry.state is LedgerState.DONE:
+            found = await self._store.load_results([checked.call.key])
+            return strictjson.canonical(found[checked.call.key]), False
+        if entry.state is LedgerState.FAILED and entry.error is not None:
+            raise _AlreadyFailed(entry.error)
+        if entry.state is LedgerState.UNKNOWN:
+            raise PlangateError("its outcome is unknown; a person decides", type=ErrorType.OUTCOME_UNKNOWN)
+        return None, entry.new
+
+    async def _read_back(self, checked: _Checked) -> Any | None:
+        """For `check` tools, after an attempt that ended without an answer: did it happen?"""
+        read_back = checked.tool.read_back
+        if checked.tool.settings.idempotency is not Idempotency.CHECK or read_back is None:
+            return None
+        try:
+            context = self._context(checked, None)
+            is_async = iscoroutinefunction(read_back)
+            return await invoke(
+                read_back, checked.tool, checked.args, context, executor=self._executor, is_async=is_async
+            )
+        except Exception as error:
+            if faults.classify(error)[0].kind is ErrorKind.TRANSIENT:
+                raise
+            raise PlangateError(
+                f"an earlier attempt may have taken effect, and the read-back can't tell: {error}",
+                type=ErrorType.OUTCOME_UNKNOWN,
+            ) from None
+
+    async def _keep(self, conn: AsyncConnection, checked: _Checked, text: str) -> None:
+        call = checked.call
+        await self._store.save_result(conn, key=call.key, run=call.run, step=call.step, call=call.call, value_json=text)
+        await ledger.finish(conn, call.key, LedgerState.DONE)
+
+    async def _note_failure(self, checked: _Checked, error: PlangateError) -> None:
+        payload = faults.payload(error, tool=checked.tool.name, step=checked.call.step, attempt=checked.attempt)
+        mode = checked.tool.settings.idempotency
+        async with self._store.transaction() as conn:
+            await ledger.claim(conn, checked.call, digest=checked.digest, mode=mode, attempt=checked.attempt)
+            await ledger.finish(conn, checked.call.key, LedgerState.FAILED, error=payload)
+
+    async def _invoke(self, checked: _Checked, database: AsyncConnection | None) -> Any:
+        tool = checked.tool
+        context = self._context(checked, database)
+        return await invoke(tool.function, tool, checked.args, context, executor=self._executor, is_async=tool.is_async)
+
+    def _context(self, checked: _Checked, database: AsyncConnection | None) -> ToolContext:
+        call = checked.call
+        return ToolContext(
+            run=call.run,
+            step=call.call,
+            agent=call.agent,
+            user=call.user,
+            session=call.session,
+            attempt=checked.attempt,
+            idempotency_key=call.key,
+            settings=checked.agent.tool_settings(self._environ),
+            database=database,
+            heartbeat=activity.heartbeat,
+        )
+
+    def _failure(self, error: Exception, call: ToolCall, attempt: int, checked: _Checked | None) -> ApplicationError:
+        args = checked.json_args if checked else call.args
+        payload = faults.payload(error, tool=call.tool, step=call.step, args=args, attempt=attempt)
+        if payload.type is ErrorType.BUG:
+            log.error("tool raised an unexpected error", tool=call.tool, run=call.run, exc_info=error)
+        retries = checked.tool.policy().retries if checked else _NO_SETTINGS
+        return faults.application_error(error, payload, retries=retries)
+
+
+_NO_SETTINGS = RetrySettings()
+
+
+class _AlreadyFailed(Exception):
+    """The ledger says that the effect failed for sure."""
+
+    def __init__(self, error: ErrorPayload) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def check_grant(call: ToolCall, tool: Tool, *, agent_version: str, digest: str) -> None:
+    """Does the approval hold for exactly this call?
+
+    Raises:
+        PlangateError: With type `NotApproved`.
+    """
+    grant = call.grant
+    if grant is None:
+        raise PlangateError("the scope asks for an approval and there is none", type=ErrorType.NOT_APPROVED)
+    approved = (grant.run, grant.call, grant.tool, grant.tool_version, grant.agent_version, grant.digest)
+    about_to = (call.run, call.call, tool.name, tool.version, agent_version, digest)
+    names = ("run", "call", "tool", "version of the tool", "version of the agent", "arguments")
+    wrong = [name for name, old, new in zip(names, approved, about_to, strict=True) if old != new]
+    if wrong:
+        raise PlangateError(
+            f"the approval {grant.approval} is for another {', '.join(wrong)}; ask again", type=ErrorType.NOT_APPROVED
+        )
+
+
+async def _to_the_end(work: Awaitable[T]) -> T:
+    """Finish a consequential call although it was cancelled: better a known outcome late than an unknown one."""
+    task = asyncio.ensure_future(work)
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.done():
+                raise
+
+
+def _log(call: ToolCall, attempt: int, seconds: float, result: CallResult | None, error: ErrorPayload | None) -> None:
+    size = result.result.size if result is not None and isinstance(result.result, Result) else None
+    log.info(
+        "tool call",
+        tool=call.tool,
+        run=call.run,
+        call=call.call,
+        agent=call.agent,
+        user=call.user,
+        session=call.session,
+        attempt=attempt,
+        latency_ms=round(seconds * 1000, 1),
+        success=error is None and result is not None,
+        input=redacted(call.args),
+        output_bytes=size,
+        error=error.type.value if error else None,
+    )

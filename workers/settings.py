@@ -1,0 +1,62 @@
+"""The worker's settings, from the environment and its command line. Built once, in `main`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from plangate.errors import InvalidInput
+from plangate.runs import TASK_QUEUE
+
+
+class Settings(BaseSettings):
+    """Environment variables have the prefix `PLANGATE_`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="PLANGATE_", env_ignore_empty=True)
+
+    agents: str | None = None
+    """Folder of agents: `PLANGATE_AGENTS`; by default `./agents`, else those that ship."""
+    data: Path = Path(".plangate")
+    """Folder of the embedded system."""
+    database_url: str = ""
+    """`PLANGATE_DATABASE_URL`; by default SQLite in the data folder."""
+    task_queue: str = TASK_QUEUE
+    migrate: bool = True
+    """Bring the database's schema up to date at the start."""
+    health_port: int | None = Field(default=None, ge=1, le=65535)
+    log_level: str = "info"
+    tool_threads: int = Field(default=64, ge=1, le=1000)
+    """Sync tools that run at once."""
+    cached_workflows: int = Field(default=1000, ge=0)
+    """Runs kept in memory; others are replayed when something happens to them."""
+    concurrent_activities: int = Field(default=100, ge=1)
+    shutdown_seconds: float = Field(default=10.0, ge=0)
+    """Time for calls under way when the worker is told to stop."""
+
+    @classmethod
+    def load(cls, arguments: Sequence[str]) -> Settings:
+        """Read the settings.
+
+        Raises:
+            InvalidInput: Says which one is wrong and why.
+        """
+        parser = argparse.ArgumentParser(
+            prog="plangate worker", description="Serve runs of an existing Temporal server."
+        )
+        parser.add_argument("--task-queue", help="task queue to poll (PLANGATE_TASK_QUEUE)")
+        parser.add_argument("--agents", help="folder of agents (PLANGATE_AGENTS)")
+        parser.add_argument("--data", type=Path, help="folder of the embedded system (PLANGATE_DATA)")
+        given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+        try:
+            settings = cls(**given)
+        except ValidationError as error:
+            issues = [f"PLANGATE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_url=False)]
+            raise InvalidInput("; ".join(issues)) from None
+        if settings.database_url:
+            return settings
+        url = f"sqlite:///{(settings.data / 'plangate.db').resolve()}"
+        return settings.model_copy(update={"database_url": url})

@@ -1,0 +1,155 @@
+"""The worker process: `python -m workers.worker`, which is `plangate worker`.
+
+Connects to Temporal (by `temporalio.envconfig`) and to the project's database, loads the agents, and serves the task
+queue until it is told to stop. Prints one line of JSON when it polls: `{"ready": true, …}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.admission import AdmissionActivities
+from activities.binding import BindingActivities
+from activities.catalogue import Catalogue, agents_folder
+from activities.models import ModelAccessSettings, ModelClient
+from activities.planning import PlanningActivities
+from activities.recording import RecordingActivities
+from activities.responding import RespondingActivities
+from activities.storage.store import Store
+from activities.tool_calls import ToolActivities
+from plangate.errors import InvalidInput, PlangateError
+from plangate.runs import TASK_QUEUE
+from workers.connection import connect
+from workers.health import serve_health
+from workers.settings import Settings
+from workflows.agent_run import AgentRun
+
+log = structlog.get_logger("plangate.worker")
+
+
+def make_worker(
+    client: Client,
+    *,
+    catalogue: Catalogue,
+    store: Store,
+    models: ModelClient,
+    settings: Settings,
+    task_queue: str = TASK_QUEUE,
+) -> Worker:
+    """A worker with everything that runs need.
+
+    Args:
+        client: Connected with `PlangatePlugin`.
+        catalogue: The agents to serve.
+        store: The project's database.
+        models: Access to models.
+        settings: Bounds of this process.
+        task_queue: Where to poll.
+    """
+    executor = ThreadPoolExecutor(max_workers=settings.tool_threads, thread_name_prefix="tool")
+    admission = AdmissionActivities(catalogue, store)
+    binding = BindingActivities(catalogue, store)
+    planning = PlanningActivities(catalogue, models, store)
+    responding = RespondingActivities(catalogue, models, store)
+    recording = RecordingActivities(store)
+    tools = ToolActivities(catalogue, store, executor=executor)
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[AgentRun],
+        activities=[
+            admission.admit,
+            binding.bind_call,
+            binding.evaluate,
+            planning.make_plan,
+            responding.respond,
+            recording.record,
+            tools.call_tool,
+        ],
+        max_cached_workflows=settings.cached_workflows,
+        max_concurrent_activities=settings.concurrent_activities,
+        max_heartbeat_throttle_interval=timedelta(seconds=0.2),
+        graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_seconds),
+    )
+
+
+async def prepare_agents(catalogue: Catalogue, store: Store) -> None:
+    """Run each agent's `setup.py` once: its tables, its first data."""
+    for agent in catalogue.agents.values():
+        module = agent.module("setup")
+        if module is not None:
+            async with store.transaction() as connection:
+                await module.setup(connection, agent.tool_settings(os.environ))
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    catalogue = Catalogue.load([agents_folder(settings.agents)])
+    for name, problems in catalogue.broken.items():
+        log.error("agent not served", agent=name, problems=[str(problem) for problem in problems])
+    client = await connect(data=settings.data)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with (
+        await Store.open(settings.database_url, upgrade=settings.migrate) as store,
+        ModelClient(ModelAccessSettings(), usage=store) as models,
+    ):
+        await prepare_agents(catalogue, store)
+        worker = make_worker(
+            client, catalogue=catalogue, store=store, models=models, settings=settings, task_queue=settings.task_queue
+        )
+        async with worker, serve_health(settings.health_port):
+            ready = {"ready": True, "task_queue": settings.task_queue, "agents": sorted(catalogue.agents)}
+            print(json.dumps(ready), flush=True)
+            await stop.wait()
+
+
+def main() -> int:
+    """The command.
+
+    Returns:
+        0 after a stop; 2 for bad settings; 3 when a server or the database can't be reached.
+    """
+    try:
+        settings = Settings.load(sys.argv[1:])
+        configure_logs(settings.log_level)
+        asyncio.run(serve(settings))
+    except InvalidInput as error:
+        print(f"plangate worker: {error}", file=sys.stderr)
+        return 2
+    except (PlangateError, RuntimeError) as error:
+        print(f"plangate worker: {error}", file=sys.stderr)
+        return 3
+    return 0
+
+
+def configure_logs(level: str) -> None:
+    """Structured logs: one JSON object a line on stderr."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(default=str),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level.upper()),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
