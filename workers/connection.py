@@ -1,0 +1,114 @@
+"""Connecting to Temporal from worker processes: Temporal's own configuration first, then the embedded system's.
+
+The order: `TEMPORAL_*` and the profile of Temporal's TOML file, then `system.json` in the data folder, then
+`localhost:7233`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, Plugin
+from temporalio.envconfig import ClientConfigProfile
+from temporalio.service import RetryConfig
+
+from plangate.errors import ErrorType, InvalidInput, PlangateError
+
+DEFAULT_ADDRESS = "localhost:7233"
+DATA_VARIABLE = "PLANGATE_DATA"
+DATA_DEFAULT = ".plangate"
+CONNECT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """A Temporal server and namespace, and where we have them from."""
+
+    address: str
+    namespace: str
+    source: str
+    """For people."""
+    settings: dict[str, Any] = field(default_factory=dict, repr=False)
+    """TLS, API key and the like, for `Client.connect`."""
+
+
+def data_folder(data: str | Path | None = None) -> Path:
+    """The data folder: the given one, else `PLANGATE_DATA`, else `./.plangate`."""
+    return Path(data or os.environ.get(DATA_VARIABLE) or DATA_DEFAULT)
+
+
+def read_system(folder: Path) -> dict[str, Any]:
+    """What `plangate up` wrote about the system that runs on this folder; empty when there is none."""
+    try:
+        found = json.loads((folder / "system.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def configured_target() -> Target | None:
+    """The server that Temporal's own configuration names, or None when it names none.
+
+    Raises:
+        InvalidInput: The configuration can't be read.
+    """
+    try:
+        profile = ClientConfigProfile.load()
+        settings: dict[str, Any] = dict(profile.to_client_connect_config())
+    except (RuntimeError, ValueError, OSError) as error:
+        raise InvalidInput(
+            f"Temporal's configuration can't be used: {error}. Check TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE and the "
+            "file that they name."
+        ) from error
+    if not profile.address:
+        return None
+    source = (
+        "TEMPORAL_ADDRESS" if os.environ.get("TEMPORAL_ADDRESS") else "the profile in Temporal's configuration file"
+    )
+    return Target(profile.address, profile.namespace or "default", source, settings)
+
+
+def find_target(data: str | Path | None = None) -> Target:
+    """The server to talk to.
+
+    Raises:
+        InvalidInput: Temporal's configuration can't be read.
+    """
+    if (target := configured_target()) is not None:
+        return target
+    folder = data_folder(data)
+    namespace = os.environ.get("TEMPORAL_NAMESPACE")
+    system = read_system(folder)
+    if isinstance(system.get("address"), str):
+        return Target(
+            system["address"], namespace or str(system.get("namespace") or "default"), str(folder / "system.json")
+        )
+    return Target(DEFAULT_ADDRESS, namespace or "default", "the default, since nothing is configured")
+
+
+async def connect(
+    target: Target, *, plugins: Sequence[Plugin] = (), timeout_seconds: float = CONNECT_SECONDS
+) -> Client:
+    """Connect to the server.
+
+    Raises:
+        PlangateError: With type `Unavailable`: nobody answers there, or lets us in; says what was tried.
+    """
+    settings = {**target.settings, "target_host": target.address, "namespace": target.namespace}
+    retries = RetryConfig(initial_interval_millis=50, max_elapsed_time_millis=2000, max_retries=5)
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await Client.connect(**settings, plugins=plugins, retry_config=retries)
+    except (RuntimeError, OSError, ValueError, TimeoutError) as error:
+        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else "no answer in time"
+        raise PlangateError(
+            f"no Temporal server answers at {target.address} (from {target.source}): {reason}. "
+            "Start everything here with `plangate up`, or set TEMPORAL_ADDRESS.",
+            type=ErrorType.UNAVAILABLE,
+        ) from error

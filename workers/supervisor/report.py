@@ -1,0 +1,108 @@
+"""What `plangate up` says: to people in a few lines, to programs as one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from workers.connection import DATA_DEFAULT
+
+
+class Report:
+    """Speaks to a person, or with `as_json` to a program."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._json = as_json
+        self._out = Console(highlight=False, soft_wrap=True)
+        self._err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+    def event(self, text: str) -> None:
+        """Something that happened while the system runs."""
+        self._err.print(f"[dim]{datetime.now().astimezone():%H:%M:%S}[/dim]  {escape(text)}")
+
+    def starting(self, folder: Path) -> None:
+        """The start."""
+        if not self._json:
+            self._out.print(f"[dim]Starting Plangate in {escape(_short(folder))} …[/dim]")
+
+    def ready(self, system: dict[str, Any], folder: Path, agents: Path) -> None:
+        """Everything runs."""
+        if self._json:
+            self._line({"ready": True, **system, "data": str(folder)})
+            return
+        table = Table.grid(padding=(0, 3))
+        for name, value in _facts(system, folder):
+            table.add_row(f"  [bold]{name}[/bold]", value)
+        self._out.print("\n[bold green]✓ Plangate is up[/bold green]\n")
+        self._out.print(table)
+        self._out.print("\n  [bold]Try[/bold]")
+        for command in _commands(folder, agents):
+            self._out.print(f"    [cyan]{escape(command)}[/cyan]")
+        self._out.print("\n  [dim]Ctrl-C stops it. Runs are kept and go on at the next `plangate up`.[/dim]\n")
+
+    def stopping(self) -> None:
+        """The end begins."""
+        if not self._json:
+            self._out.print("\n[dim]Stopping: the worker first, Temporal last. Ctrl-C again to stop at once.[/dim]")
+
+    def stopped(self) -> None:
+        """The end."""
+        if not self._json:
+            self._out.print("[dim]Stopped.[/dim]")
+
+    def failed(self, message: str, type: str) -> None:
+        """It could not be started."""
+        if self._json:
+            self._line({"ready": False, "error": {"type": type, "message": message}})
+        else:
+            self._err.print(f"[bold red]✗ Plangate can't start[/bold red]: {escape(message)}")
+
+    def _line(self, content: dict[str, Any]) -> None:
+        print(json.dumps(content), flush=True)
+
+
+def _facts(system: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
+    ui = system["ui"]
+    facts = [("Temporal UI", f"[link={ui}]{escape(ui)}[/link]" if ui else "(not known)")]
+    facts.append(("Temporal", escape(f"{system['address']}, namespace {system['namespace']}")))
+    model = escape(system["model"]["base_url"] or "api.openai.com")
+    if system["model"]["offline"]:
+        model = "[yellow]the offline model[/yellow], which follows rules. Set OPENAI_API_KEY to use a real one."
+    facts.append(("Model", model))
+    facts.append(("Data folder", escape(_short(folder))))
+    return facts
+
+
+def _commands(folder: Path, agents: Path) -> list[str]:
+    name, example = _example(agents)
+    commands = [f"plangate run {name} {shlex.quote(example)}", "plangate inbox"]
+    if folder != Path(DATA_DEFAULT).absolute():
+        commands.insert(0, f"export PLANGATE_DATA={shlex.quote(_short(folder))}")
+    return commands
+
+
+def _example(agents: Path) -> tuple[str, str]:
+    """An agent and a request that people can try."""
+    files = sorted(agents.glob("*/agent.yaml"), key=lambda path: path.parent.name != "support")
+    for path in files:
+        try:
+            settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+            return path.parent.name, str(settings["examples"][0])
+        except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError):
+            continue
+    return "AGENT", "What can you do?"
+
+
+def _short(folder: Path) -> str:
+    try:
+        return f"./{folder.relative_to(Path.cwd())}"
+    except ValueError:
+        return str(folder)
