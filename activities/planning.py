@@ -119,6 +119,7 @@ class PlanningActivities:
             task="revise" if task.revision else "plan",
             revision=task.revision,
             attempt=beats.attempt,
+            max_attempts=beats.max_attempts,
             repair=repair,
             user=task.user,
             session=task.session,

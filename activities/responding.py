@@ -80,6 +80,7 @@ class RespondingActivities:
             agent=agent.name,
             task="answer",
             attempt=beats.attempt,
+            max_attempts=beats.max_attempts,
             user=task.user,
             session=task.session,
         )

@@ -23,6 +23,7 @@ class Beats:
     def __init__(self) -> None:
         info = activity.info()
         self.attempt = info.attempt
+        self.max_attempts = info.retry_policy.maximum_attempts if info.retry_policy else 0
         limit = info.heartbeat_timeout.total_seconds() if info.heartbeat_timeout else 0.0
         self._interval = min(limit / 3, DEFAULT_SECONDS) if limit else DEFAULT_SECONDS
         total = info.start_to_close_timeout

@@ -87,7 +87,13 @@ class ModelClient:
             async with asyncio.timeout(call.timeout_seconds or self.settings.timeout_seconds):
                 reading = await (self._whole(call) if on_text is None else self._stream(call, on_text))
         except Exception as error:  # noqa: BLE001 - whatever it is gets its type here
-            failure = fault(error, attempted=attempted, attempt=purpose.attempt, secret=self._secret)
+            failure = fault(
+                error,
+                attempted=attempted,
+                attempt=purpose.attempt,
+                max_attempts=purpose.max_attempts,
+                secret=self._secret,
+            )
             _log.warning("model call failed", run=purpose.run, task=purpose.task, model=call.model, error=failure.type)
             raise failure from None
         latency_ms = round((time.perf_counter() - started) * 1000)

@@ -36,6 +36,8 @@ class Purpose:
     """`plan`, `revise`, `answer`, …"""
     revision: int = 0
     attempt: int = 1
+    max_attempts: int = 0
+    """After which Temporal gives up; 0 for never. For what people are told."""
     repair: int = 0
     user: str | None = None
     session: str | None = None

@@ -105,13 +105,16 @@ def backoff_seconds(attempt: int) -> float:
     return full * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
 
 
-def fault(error: BaseException, *, attempted: str, attempt: int = 1, secret: str = "") -> ApplicationError:
+def fault(
+    error: BaseException, *, attempted: str, attempt: int = 1, max_attempts: int = 0, secret: str = ""
+) -> ApplicationError:
     """The failure that an activity raises for an error of a model call.
 
     Args:
         error: From the `openai` client, `httpx2`, `asyncio.timeout` or `ModelFailure`.
         attempted: What was attempted, for people.
         attempt: The activity's attempt, for the back-off.
+        max_attempts: After which Temporal gives up; 0 for never.
         secret: The key; it is removed from whatever the endpoint says.
     """
     type_, reason = _classify(error)
@@ -123,7 +126,8 @@ def fault(error: BaseException, *, attempted: str, attempt: int = 1, secret: str
     wait = retry_after_seconds(headers)
     # Temporal takes a delay of zero for none at all.
     delay = max(backoff_seconds(attempt) if wait is None else wait, 0.001) if retryable else None
-    return application_error(type_, f"{attempted} failed: {_clean(reason, secret)}", attempt=attempt, delay=delay)
+    message = f"{attempted} failed: {_clean(reason, secret)}"
+    return application_error(type_, message, attempt=attempt, max_attempts=max_attempts, delay=delay)
 
 
 def application_error(
@@ -131,12 +135,15 @@ def application_error(
     message: str,
     *,
     attempt: int = 1,
+    max_attempts: int = 0,
     delay: float | None = None,
     details: list[str] | None = None,
 ) -> ApplicationError:
     """An `ApplicationError` whose one detail is an `ErrorPayload`; without a delay in seconds it isn't retried."""
     advice = _ADVICE.get(type_, "")
-    next_ = f"tried again in {delay:.1f} s" if delay is not None else advice
+    last = attempt >= max_attempts > 0
+    again = "no attempt is left" if last else f"tried again in {delay or 0:.1f} s"
+    next_ = advice if delay is None else again
     payload = ErrorPayload(
         type=type_, message=message, attempted="model call", attempts=attempt, next=next_, details=details or []
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from plangate.agents import ModelSettings
+from plangate.errors import InvalidInput
 
 OPENAI = "https://api.openai.com/v1"
 
@@ -65,6 +66,21 @@ class ModelAccessSettings(BaseSettings):
     """Tokens of a prompt at most; results of steps are shortened to fit."""
     output_tokens: int = Field(default=16_000, ge=16, validation_alias="PLANGATE_MODEL_OUTPUT_TOKENS")
     """Tokens that a model may produce in one call, reasoning included."""
+
+    @classmethod
+    def load(cls) -> ModelAccessSettings:
+        """Read the environment.
+
+        Raises:
+            InvalidInput: Names every variable that is wrong, and why.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)]
+        except SettingsError as error:  # JSON that can't be read; the text names the field
+            problems = [f"PLANGATE_MODEL_PRICES is not JSON: {error.__cause__ or error}"]
+        raise InvalidInput(f"the settings of model access are wrong: {'; '.join(problems)}", details=problems)
 
     @field_validator("base_url")
     @classmethod

@@ -99,6 +99,8 @@ class MemoryStore:
     broken: bool = False
 
     async def load_results(self, keys: Sequence[str]) -> dict[str, Any]:
+        if self.broken:
+            raise OSError("the database is away")
         return {key: self.results[key] for key in keys if key in self.results}
 
     async def add_usage(self, row: UsageRow) -> None:

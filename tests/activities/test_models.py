@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from activities.models import (
@@ -26,7 +26,7 @@ from activities.models import (
 from activities.models import client as client_module
 from activities.models.settings import DEFAULT_MODELS
 from plangate.agents import ModelSettings
-from plangate.errors import ErrorType
+from plangate.errors import ErrorType, InvalidInput
 from tests import fake_model
 from tests.activities.model_fixtures import KEY, MemoryStore, failure_of, settings_for
 from tests.fake_model import FakeModel, Reply
@@ -341,9 +341,10 @@ def test_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("OPENAI_BASE_URL", "localhost:8080"),
         ("PLANGATE_MODEL_TIMEOUT_SECONDS", "0"),
         ("PLANGATE_MODEL_PRICES", '{"p-1": {"input": -1, "output": 2}}'),
+        ("PLANGATE_MODEL_PRICES", "cheap"),
     ],
 )
 def test_wrong_settings_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ValidationError):
-        ModelAccessSettings()
+    with pytest.raises(InvalidInput, match=name):
+        ModelAccessSettings.load()

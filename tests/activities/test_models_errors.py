@@ -53,3 +53,8 @@ def test_a_transient_error_says_when_it_is_tried_again() -> None:
     assert timedelta(seconds=2) <= error.next_retry_delay <= timedelta(seconds=4)
     assert error.details[0].attempts == 3
     assert error.details[0].next.startswith("tried again in ")
+
+
+def test_the_last_attempt_says_so() -> None:
+    error = fault(CutOff("x"), attempted="asking", attempt=4, max_attempts=4)
+    assert error.details[0].next == "no attempt is left"

@@ -229,6 +229,13 @@ async def test_a_revision_may_not_reuse_an_id(model: FakeModel, store: MemorySto
     assert sum("already ended" in line for line in payload.details) == 2
 
 
+async def test_a_store_that_is_away_is_tried_again(model: FakeModel, store: MemoryStore) -> None:
+    store.broken = True
+    error, payload = await failure_of(make_plan(model, store, revision_task()))
+    assert (payload.type, error.non_retryable) == (ErrorType.UNAVAILABLE, False)
+    assert error.next_retry_delay is not None
+
+
 async def test_large_results_are_shortened_and_the_request_never(model: FakeModel, store: MemoryStore) -> None:
     store.results["key-1"] = [{"number": str(n), "note": "word " * 50} for n in range(2000)]
     model.script({"goal": "x", "steps": []})
