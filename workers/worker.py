@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -29,7 +30,8 @@ from activities.storage.store import Store
 from activities.tool_calls import ToolActivities
 from plangate.errors import InvalidInput, PlangateError
 from plangate.runs import TASK_QUEUE
-from workers.connection import connect
+from plangate.temporal import PlangatePlugin
+from workers.connection import connect, find_target
 from workers.health import serve_health
 from workers.settings import Settings
 from workflows.agent_run import AgentRun
@@ -45,6 +47,7 @@ def make_worker(
     models: ModelClient,
     settings: Settings,
     task_queue: str = TASK_QUEUE,
+    environ: Mapping[str, str] | None = None,
 ) -> Worker:
     """A worker with everything that runs need.
 
@@ -55,6 +58,7 @@ def make_worker(
         models: Access to models.
         settings: Bounds of this process.
         task_queue: Where to poll.
+        environ: Where agents' settings may be overridden; the process's environment by default.
     """
     executor = ThreadPoolExecutor(max_workers=settings.tool_threads, thread_name_prefix="tool")
     admission = AdmissionActivities(catalogue, store)
@@ -62,7 +66,7 @@ def make_worker(
     planning = PlanningActivities(catalogue, models, store)
     responding = RespondingActivities(catalogue, models, store)
     recording = RecordingActivities(store)
-    tools = ToolActivities(catalogue, store, executor=executor)
+    tools = ToolActivities(catalogue, store, environ=environ, executor=executor)
     return Worker(
         client,
         task_queue=task_queue,
@@ -97,7 +101,7 @@ async def serve(settings: Settings) -> None:
     catalogue = Catalogue.load([agents_folder(settings.agents)])
     for name, problems in catalogue.broken.items():
         log.error("agent not served", agent=name, problems=[str(problem) for problem in problems])
-    client = await connect(data=settings.data)
+    client = await connect(find_target(settings.data), plugins=[PlangatePlugin()])
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,0 +1,101 @@
+"""Tools for tests. Effects are lines in a file, so that tests can count them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import text
+
+from plangate import ErrorType, ToolContext, ToolError, tool
+
+
+def _note(ctx: ToolContext, **fields: Any) -> None:
+    """Append one line for one effect, with the key that a real far side would get."""
+    line = json.dumps({"key": ctx.idempotency_key, "run": ctx.run, "call": ctx.step, "attempt": ctx.attempt, **fields})
+    with Path(ctx.settings["effects_file"]).open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@tool(effect="read", summary="Look at {value}")
+async def look(ctx: ToolContext, value: Annotated[Any, Field(description="What to return")] = None) -> Any:
+    """Return a value, and note that it was looked at."""
+    _note(ctx, tool="look")
+    return value
+
+
+@tool(effect="read")
+def large(size: Annotated[int, Field(description="Characters", ge=0)]) -> dict[str, Any]:
+    """Return a text of a size."""
+    return {"text": "x" * size, "items": [{"id": n} for n in range(3)], "size": size}
+
+
+@tool(effect="consequential", idempotency="key", summary="Pay {amount} to {to}", risk="Money leaves the account.")
+async def pay(
+    ctx: ToolContext, to: str, amount: Annotated[float, Field(gt=0, le=1000)], note: str = "none"
+) -> dict[str, Any]:
+    """Pay an amount."""
+    _note(ctx, tool="pay", to=to, amount=amount)
+    return {"paid": amount, "to": to, "note": note}
+
+
+@tool(effect="consequential", idempotency="key", summary="Erase {thing}")
+async def erase(ctx: ToolContext, thing: str) -> dict[str, str]:
+    """Delete a thing."""
+    _note(ctx, tool="erase", thing=thing)
+    return {"erased": thing}
+
+
+@tool(effect="read", retries=2, retry_initial=0.01, retry_max=0.02)
+async def fail(ctx: ToolContext, how: str, times: int = 99) -> str:
+    """Fail: business, transient, permanent, bug; after `times` attempts succeed."""
+    _note(ctx, tool="fail", how=how)
+    if ctx.attempt > times:
+        return f"ok after {ctx.attempt}"
+    if how == "business":
+        raise ToolError("the far side said no")
+    if how == "transient":
+        raise ToolError("busy", transient=True)
+    if how == "permanent":
+        raise ToolError("gone for good", permanent=True)
+    if how == "unknown":
+        raise ToolError("who knows", permanent=True, type=ErrorType.OUTCOME_UNKNOWN)
+    raise KeyError(how)
+
+
+@tool(effect="read", timeout=0.3, retries=1, retry_initial=0.01)
+async def slow(seconds: float) -> str:
+    """Take some time."""
+    await asyncio.sleep(seconds)
+    return "done"
+
+
+@tool(effect="read")
+async def wrong() -> dict[str, int]:
+    """Return what the type forbids."""
+    return {"count": "many"}  # type: ignore[dict-item]
+
+
+@tool(effect="consequential", idempotency="ledger", summary="Book {what}")
+async def book(ctx: ToolContext, what: str, fault: str = "") -> dict[str, str]:
+    """Book in the project's database."""
+    assert ctx.database is not None
+    await ctx.database.execute(text("INSERT INTO bookings (what) VALUES (:what)"), {"what": what})
+    if fault == "business":
+        raise ToolError("fully booked")
+    if fault == "once" and ctx.attempt == 1:
+        raise ToolError("try again", transient=True)
+    return {"booked": what}
+
+
+@tool(effect="consequential", idempotency="key")
+async def forbidden(ctx: ToolContext) -> str:
+    """Never to be used."""
+    _note(ctx, tool="forbidden")
+    return "no"
