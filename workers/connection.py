@@ -106,9 +106,27 @@ async def connect(
         async with asyncio.timeout(timeout_seconds):
             return await Client.connect(**settings, plugins=plugins, retry_config=retries)
     except (RuntimeError, OSError, ValueError, TimeoutError) as error:
-        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else "no answer in time"
         raise PlangateError(
-            f"no Temporal server answers at {target.address} (from {target.source}): {reason}. "
+            f"no Temporal server answers at {target.address} (from {target.source}): {_reason(error)}. "
             "Start everything here with `plangate up`, or set TEMPORAL_ADDRESS.",
             type=ErrorType.UNAVAILABLE,
         ) from error
+
+
+_REASONS = {
+    "Connection refused": "connection refused",
+    "dns error": "the host's name is not known",
+    "status code 404": "something else listens there (an HTTP server)",
+    "certificate": "the TLS certificate was refused",
+    "Unauthenticated": "the credentials were refused",
+    "PermissionDenied": "the credentials were refused",
+}
+"""What the SDK's connection errors mean, by a part of their text: they have no types."""
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).strip()
+    for mark, words in _REASONS.items():
+        if mark in text:
+            return words
+    return text.splitlines()[0][:300] if text else "no answer in time"

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from plangate.errors import PlangateError
+from plangate.errors import ErrorType, PlangateError
 from workers.connection import data_folder
 from workers.supervisor.folder import DataFolder
 from workers.supervisor.report import Report
@@ -81,9 +81,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code = asyncio.run(run(folder, options, report, until_eof=given.until_eof))
         report.stopped()
-    except PlangateError as error:
-        report.failed(error.message, error.type.value)
+    except (PlangateError, OSError) as error:
+        report.failed(str(error), error.type.value if isinstance(error, PlangateError) else ErrorType.UNAVAILABLE.value)
         code = EXIT_FAILED
+    except KeyboardInterrupt:  # before there was anything to stop
+        code = EXIT_INTERRUPTED
     finally:
         folder.release()
     return code
