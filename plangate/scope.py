@@ -266,8 +266,8 @@ def _limit(name: str, text: str) -> float | int:
     singular = unit.removesuffix("s")
     if singular not in kind.units and not (kind.bare and not unit):
         units = " or ".join(f"{each}s" for each in kind.units)
-        given = f"{match['unit'].strip()!r}" if unit else "no unit"
-        raise ValueError(f"{name!r} is counted in {units}, not in {given}; write for example {kind.example!r}")
+        given = f", not in {match['unit'].strip()!r}" if unit else "; the unit is missing"
+        raise ValueError(f"{name!r} is counted in {units}{given}; write for example {kind.example!r}")
     value = number * SECONDS.get(singular, 1)
     if singular not in SECONDS and not value.is_integer():
         raise ValueError(f"{name!r} is a whole number, not {match['number']}; write for example {kind.example!r}")

@@ -153,7 +153,7 @@ def load_agent(folder: Path) -> LoadedAgent:
     texts = read_folder(folder, problems)
     agent_version = version(texts)
     sources = {name: text for name, text in texts.items() if name.endswith(".py")}
-    package = Package(folder.name, agent_version, folder, sources)
+    package = Package(folder.name.replace(".", "_"), agent_version, folder, sources)
     scope = _scope(texts, problems)
     settings = read_settings(texts["agent.yaml"], "agent.yaml", problems) if "agent.yaml" in texts else AgentSettings()
     if "offline.yaml" in texts:

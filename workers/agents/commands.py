@@ -119,7 +119,7 @@ def validate_plan_file(
 def main(arguments: Sequence[str]) -> int:
     """Run a command; returns the exit code. The word `agents` may be left out."""
     words = list(arguments)
-    if words and words[0] in ("list", "show", "validate", "new"):
+    if words[:1] not in (["agents"], ["plan"]):
         words.insert(0, "agents")
     try:
         app(args=words, prog_name="plangate", standalone_mode=True)
