@@ -13,9 +13,13 @@ from temporalio.exceptions import ApplicationError
 
 from activities.models import ModelClient
 from activities.planning import MAX_REPAIRS, PlanningActivities
+from activities.prompts.sections import fixed_text
+from plangate.agents import Limits
 from plangate.errors import ErrorType
-from plangate.plans import Plan
+from plangate.plans import Plan, PlanProposal
 from plangate.runs import PlanOutcome, PlanTask, StepReport, StepStatus
+from plangate.toolkit import ToolPolicy
+from plangate.validation import validate_plan
 from tests import fake_model
 from tests.activities.model_fixtures import MemoryStore, StubAgents, environment, failure_of, settings_for
 from tests.fake_model import FakeModel
@@ -80,6 +84,16 @@ async def test_the_prompt_has_the_agreed_shape(model: FakeModel, store: MemorySt
     form = request.json["text"]["format"]
     assert (form["type"], form["name"], form["strict"]) == ("json_schema", "plan_proposal", False)
     assert set(form["schema"]["properties"]) == {"action", "message", "plan"}
+
+
+def test_the_example_in_the_prompt_is_a_valid_plan() -> None:
+    text = fixed_text("plan.md")
+    example = PlanProposal.model_validate_json(
+        text[text.index('{"action": "plan", "plan": {"goal"') :].split("\n\n")[0]
+    )
+    assert example.plan is not None
+    tools = {step.tool: ToolPolicy(name=step.tool) for step in example.plan.steps}
+    assert validate_plan(example.plan, tools=tools, schemas={}, limits=Limits())[1] == []
 
 
 async def test_the_schemas_keep_an_argument_called_title(model: FakeModel, store: MemoryStore) -> None:
