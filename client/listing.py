@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 INBOX_LIMIT = 1000
 """Runs that an inbox looks at, at most."""
-SHORT_STATUS = {"waiting": "waiting for approval", "running": "executing"}
+SHORT_STATUS = {"waiting": "waiting for approval"}
 """Words people use for `PlangateStatus`."""
 
 

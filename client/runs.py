@@ -117,9 +117,9 @@ class Plangate:
         status: RunStatus = await self._query(run, "status", RunStatus)
         return status
 
-    async def plan(self, run: str) -> Plan:
-        """The plan as it is now."""
-        plan: Plan = await self._query(run, "plan", Plan)
+    async def plan(self, run: str) -> Plan | None:
+        """The plan as it is now; None while there is none."""
+        plan: Plan | None = await self._query(run, "plan", Plan | None)
         return plan
 
     async def pending(self, run: str) -> list[ApprovalRequest]:
