@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarks.records import ANSWER_FIELD, ONE_BY_ONE, REQUEST_TEXT
+from benchmarks.records import ANSWER_FIELD, ONE_BY_ONE, REQUEST_TEXT, TOOL_NAMES
 
 
 def _request_payload(run_id: str, text: str) -> Any:
@@ -29,6 +29,14 @@ def _product_payload(run_id: str, text: str) -> Any:
 
 def _answer_text(result: Any) -> str:
     return str(result[ANSWER_FIELD]) if isinstance(result, dict) else str(result)
+
+
+def _product_answer(result: Any) -> str:
+    """The answer of a run that has done all of its steps; anything else is no finished run."""
+    undone = [step["id"] for step in result["steps"] if step["status"] != "done"]
+    if result["outcome"] != "completed" or len(result["steps"]) != len(TOOL_NAMES) or undone:
+        return f"outcome {result['outcome']}, {len(result['steps'])} steps, not done: {undone}, {result['error']}"
+    return str(result[ANSWER_FIELD])
 
 
 @dataclass(frozen=True)
@@ -127,9 +135,10 @@ PLANGATE = Contender(
     worker=("{bin}/plangate", "worker"),
     workflow="AgentRun",
     payload=_product_payload,
+    answer=_product_answer,
     env={
         "PLANGATE_AGENTS": "{root}/benchmarks/agents",
-        "PLANGATE_DATABASE_URL": "sqlite+aiosqlite:///{folder}/plangate.db",
+        "PLANGATE_DATABASE_URL": "sqlite:///{folder}/plangate.db",
     },
     role="product",
     queue="plangate",
