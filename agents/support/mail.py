@@ -36,6 +36,9 @@ async def send(ctx: ToolContext, to: str, subject: str, body: str) -> SentEmail:
     """
     if not ctx.idempotency_key:
         raise ToolError(f"can't e-mail {to!r}: the call has no idempotency key", permanent=True)
+    allowed = ctx.settings.get("recipients", "").lower().split()
+    if not to.lower().endswith(tuple(allowed)):
+        raise ToolError(f"{to!r} can't be written to: the desk's set-up allows {', '.join(allowed) or 'nobody'}")
     host, port = _server(ctx)
     await asyncio.to_thread(_deliver, host, port, _message(ctx, to, subject, body))
     return SentEmail(message_id=message_id(ctx), to=to, subject=subject)

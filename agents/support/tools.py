@@ -138,13 +138,12 @@ async def find_sent_email(ctx: ToolContext, to: str, subject: str, body: str) ->
 )
 async def send_email(
     ctx: ToolContext,
-    to: Annotated[Email, Field(description="The customer's e-mail address; only customers can be written to.")],
+    to: Annotated[Email, Field(description="The customer's e-mail address, from their order.")],
     subject: Annotated[str, Field(min_length=1, max_length=150, pattern=r"^[^\r\n]+$", description="Subject line.")],
     body: Annotated[str, Field(min_length=1, max_length=5000, description="The text, plain, without a signature.")],
 ) -> SentEmail:
-    """Send an e-mail to a customer of the shop; the shop's signature is added."""
-    customer = await shop.find_customer(_database(ctx), to)
-    return await mail.send(ctx, customer.email, subject, body)
+    """Send an e-mail to a customer of the shop; the shop's signature is added. Others can't be written to."""
+    return await mail.send(ctx, to, subject, body)
 
 
 def _database(ctx: ToolContext) -> AsyncConnection:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.catalogue.loading import LoadedAgent
 from plangate.errors import ErrorKind, ErrorType
@@ -48,9 +47,8 @@ async def test_an_email_arrives_and_is_found_again(
     read_back: Callable[..., Any],
     context: MakeContext,
     companions: Companions,
-    shop: AsyncConnection,
 ) -> None:
-    call = context(shop, companions)
+    call = context(companions=companions)
     assert await read_back(call) is None
 
     sent = await send(call)
@@ -61,51 +59,53 @@ async def test_an_email_arrives_and_is_found_again(
     assert mail["text"].startswith(BODY)
     assert "Thistle & Spout" in mail["text"].removeprefix(BODY)
     assert await read_back(call) == sent
-    assert await read_back(context(shop, companions, key="pg1-" + "b" * 40)) is None
+    assert await read_back(context(companions=companions, key="pg1-" + "b" * 40)) is None
 
 
 async def test_the_sink_keeps_what_is_sent_twice(
-    send: Callable[..., Any], context: MakeContext, companions: Companions, shop: AsyncConnection
+    send: Callable[..., Any], context: MakeContext, companions: Companions
 ) -> None:
-    sent = await send(context(shop, companions))
-    await send(context(shop, companions))
+    sent = await send(context(companions=companions))
+    await send(context(companions=companions))
     assert companions.get(f"/messages/{sent.message_id}")["count"] == 2
     assert companions.get(f"/messages/<{sent.message_id}>")["count"] == 2
 
 
-async def test_only_customers_are_written_to(
-    send: Callable[..., Any], context: MakeContext, companions: Companions, shop: AsyncConnection
+@pytest.mark.parametrize("stranger", ["stranger@example.net", "rosa@example.com.example.net", "rosa@notexample.com"])
+async def test_only_the_addresses_allowed_are_written_to(
+    send: Callable[..., Any], context: MakeContext, companions: Companions, stranger: str
 ) -> None:
-    error = await failure(send(context(shop, companions), to="stranger@example.com"))
+    error = await failure(send(context(companions=companions), to=stranger))
     assert error.type is ErrorType.BUSINESS
     assert companions.get("/messages")["count"] == 0
 
 
-async def test_no_mail_server(
-    send: Callable[..., Any], read_back: Callable[..., Any], context: MakeContext, shop: AsyncConnection
-) -> None:
-    assert (await failure(send(context(shop)))).type.kind is ErrorKind.TRANSIENT
-    assert (await failure(read_back(context(shop)))).type.kind is ErrorKind.TRANSIENT
+async def test_nobody_is_written_to_unless_allowed(send: Callable[..., Any]) -> None:
+    call = ToolContext(idempotency_key="pg1-key", settings={"smtp": "127.0.0.1:1", "recipients": " "})
+    assert (await failure(send(call))).type is ErrorType.BUSINESS
+
+
+async def test_no_mail_server(send: Callable[..., Any], read_back: Callable[..., Any], context: MakeContext) -> None:
+    assert (await failure(send(context()))).type.kind is ErrorKind.TRANSIENT
+    assert (await failure(read_back(context()))).type.kind is ErrorKind.TRANSIENT
 
 
 async def test_a_mail_server_that_says_nothing(
-    agent: LoadedAgent, send: Callable[..., Any], shop: AsyncConnection, monkeypatch: pytest.MonkeyPatch
+    agent: LoadedAgent, send: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mail = agent.module("mail")
     assert mail is not None
     assert agent.tool("send_email").settings.timeout > mail.SMTP_SECONDS * 8
     monkeypatch.setattr(mail, "SMTP_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        settings = {"smtp": f"127.0.0.1:{silent.getsockname()[1]}"}
-        call = ToolContext(idempotency_key="pg1-key", settings=settings, database=shop)
+        settings = {"smtp": f"127.0.0.1:{silent.getsockname()[1]}", "recipients": "@example.com"}
+        call = ToolContext(idempotency_key="pg1-key", settings=settings)
         assert (await failure(send(call))).type is ErrorType.TIMEOUT
 
 
 @pytest.mark.parametrize("smtp", ["", "localhost", "localhost:smtp"])
-async def test_not_set_up(
-    send: Callable[..., Any], read_back: Callable[..., Any], shop: AsyncConnection, smtp: str
-) -> None:
-    call = ToolContext(idempotency_key="pg1-key", settings={"smtp": smtp}, database=shop)
+async def test_not_set_up(send: Callable[..., Any], read_back: Callable[..., Any], smtp: str) -> None:
+    call = ToolContext(idempotency_key="pg1-key", settings={"smtp": smtp, "recipients": "@example.com"})
     assert (await failure(send(call))).type is ErrorType.PERMANENT
     assert "mailbox_url" in (await failure(read_back(call))).message
 
