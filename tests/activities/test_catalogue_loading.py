@@ -13,6 +13,8 @@ from plangate.errors import ErrorType
 from plangate.policy import Action
 from tests.activities.catalogue_folders import SCOPE, SHOP, TOOLS, make_folder
 
+SETUP = "async def setup(connection, settings):\n    pass\n"
+
 
 def test_a_folder_is_loaded(tmp_path: Path) -> None:
     agent = load_agent(make_folder(tmp_path))
@@ -54,7 +56,7 @@ def test_the_version_changes_with_what_the_agent_does(tmp_path: Path, file: str,
         ("tests/test_tools.py", "import nothing_like_this\n"),
         ("evals/cases.yaml", "[]"),
         ("services.py", "X = 1\n"),
-        ("setup.py", "X = 1\n"),
+        ("setup.py", SETUP),
         ("offline.yaml", "intents: {a: 1}\n"),
         ("notes.txt", "…"),
     ],
@@ -107,7 +109,7 @@ def test_the_same_content_in_another_folder_finds_its_own_files(tmp_path: Path) 
 
 
 def test_modules_beside_the_tools_share_their_classes(tmp_path: Path) -> None:
-    agent = load_agent(make_folder(tmp_path, files={"setup.py": "from .shop import Order\n"}))
+    agent = load_agent(make_folder(tmp_path, files={"setup.py": f"from .shop import Order\n\n{SETUP}"}))
     setup = agent.module("setup")
     assert setup is not None
     assert setup.Order is agent.tools["find_order"].function.__globals__["Order"]

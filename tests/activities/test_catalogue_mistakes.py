@@ -165,6 +165,43 @@ def test_a_tool_that_is_defined_twice(tmp_path: Path) -> None:
     assert "'find_order' is defined twice; first in line 9" in found.problem
 
 
+READ_BACKS = {
+    "async def back(x: int) -> None: ...": "got an unexpected keyword argument 'y'",
+    "async def back(x: int, y: int, z: int) -> None: ...": "missing a required argument: 'z'",
+}
+
+
+@pytest.mark.parametrize(("back", "problem"), READ_BACKS.items())
+def test_a_read_back_that_cannot_be_called(tmp_path: Path, back: str, problem: str) -> None:
+    decorator = "@tool(effect='consequential', idempotency='check', read_back=back)"
+    text = tools(f"{back}\n\n\n{decorator}\ndef a(x: int, y: int) -> int:\n    '''A.'''\n")
+    files = {"tools.py": text, "scope.md": rules("a | A | asks first")}
+    (found,) = problems_of(make_folder(tmp_path, files=files))
+    assert (found.file, found.line) == ("tools.py", line_of(text, "def a("))
+    assert found.problem.startswith("the read-back of 'a' has to take the tool's parameters x, y: ")
+    assert problem in found.problem
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("x = 1\n", None, "needs a function `async def setup(connection, settings)`"),
+        (
+            "def setup(connection, settings):\n    pass\n",
+            None,
+            "needs a function `async def setup(connection, settings)`",
+        ),
+        ("\nasync def setup(connection):\n    pass\n", 2, "`setup` is called with connection and settings: too many"),
+        ("import os\n1 / 0\n", 2, "can't be imported: ZeroDivisionError: division by zero"),
+        ("def (\n", 1, "not Python: invalid syntax"),
+    ],
+)
+def test_a_setup_that_the_worker_cannot_run(tmp_path: Path, text: str, line: int | None, problem: str) -> None:
+    (found,) = problems_of(make_folder(tmp_path, files={"setup.py": text}))
+    assert (found.file, found.line) == ("setup.py", line)
+    assert problem in found.problem
+
+
 def test_a_consequential_tool_may_choose_natural(tmp_path: Path) -> None:
     files = {"tools.py": TOOLS.replace('idempotency="key"', 'idempotency="natural"')}
     assert load_agent(make_folder(tmp_path, files=files)).policy("refund").idempotency == "natural"
