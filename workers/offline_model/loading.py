@@ -18,8 +18,6 @@ from workers.offline_model.rules import Rules, Situation, StepRule
 FILE = "offline.yaml"
 MAX_BYTES = 1_000_000
 _Place = tuple[str | int, ...]
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's loader where there is one: ten times faster."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def load_rules(path: Path) -> Loaded:
     if len(text) > MAX_BYTES:
         return Loaded(None, [ScopeProblem(file=name, problem=f"is larger than {MAX_BYTES:,} characters")])
     try:
-        loader = _LOADER(text)
+        loader = yaml.SafeLoader(text)
         try:
             node = loader.get_single_node()
             data = loader.construct_document(node) if node is not None else None

@@ -6,6 +6,8 @@ from functools import cache
 from typing import Any
 
 ENCODING = "o200k_base"
+_CHUNK = 100_000
+"""Characters counted at once: the tokenizer refuses a million."""
 _MESSAGE_OVERHEAD = 4
 """Tokens that a chat format adds for each message, by OpenAI's own counting recipe."""
 
@@ -19,12 +21,13 @@ def _encoding() -> Any:
 
 def warm_up() -> None:
     """Load the tokenizer (about 0.1 s), so that the first request doesn't wait for it."""
-    count("")
+    count("warm")
 
 
 def count(text: str) -> int:
     """Tokens of a text."""
-    return len(_encoding().encode_ordinary(text))
+    encode = _encoding().encode_ordinary
+    return sum(len(encode(text[start : start + _CHUNK])) for start in range(0, len(text), _CHUNK))
 
 
 def count_messages(texts: list[str]) -> int:

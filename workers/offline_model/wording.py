@@ -8,7 +8,7 @@ from functools import lru_cache
 
 _QUOTES = str.maketrans({"‘": "'", "’": "'", "ʼ": "'", "“": '"', "”": '"', "–": "-", "—": "-", "\u00a0": " "})
 _GAP = r"(?:\W+\w+){0,6}?\W+"
-"""What `…` in a phrase stands for: six words at most."""
+"""What `…` in a phrase stands for (`...` when normalised): six words at most."""
 
 
 def normalise(text: str) -> str:
@@ -50,8 +50,8 @@ def _regex_of(wording: str) -> str:
     if wording.startswith("/"):
         return wording[1:-1]
     parts: list[str] = []
-    for word in normalise(wording.replace("...", "…").replace("…", " … ")).split():
-        if word == "…":
+    for word in normalise(wording).replace("...", " ... ").split():
+        if word == "...":
             parts.append(_GAP)
             continue
         if parts and parts[-1] != _GAP:
