@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from workers.settings import Settings
+
 Service = dict[str, Any]
 
 ONE_SHOT = {"temporal-schema", "temporal-namespace", "plangate-setup", "plangate-migrate"}
@@ -92,6 +94,7 @@ def test_our_containers_have_no_privileges(services: dict[str, Service]) -> None
         assert services[name]["user"] == "10001:10001"
         assert services[name]["cap_drop"] == ["ALL"]
         assert services[name]["security_opt"] == ["no-new-privileges:true"]
+        assert services[name]["read_only"] is True
     assert not any(service.get("privileged") for service in services.values())
 
 
@@ -155,9 +158,16 @@ def test_what_it_tells_plangate_is_read_by_plangate(repository: Path, services: 
     packages = ("plangate", "workflows", "activities", "workers", "client")
     sources = [path.read_text(encoding="utf-8") for name in packages for path in (repository / name).rglob("*.py")]
     read = set(re.findall(r"PLANGATE_[A-Z_]+", "\n".join(sources)))
+    read |= {f"PLANGATE_{field.upper()}" for field in Settings.model_fields}
     told = {name for service in OURS for name in services[service].get("environment", {})}
     others = {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "OPENAI_API_KEY", "OPENAI_BASE_URL"}
     assert told - others <= read
+
+
+def test_a_stop_leaves_time_to_hand_over(services: dict[str, Service]) -> None:
+    worker = services["worker"]
+    drain = float(worker["environment"]["PLANGATE_SHUTDOWN_SECONDS"])
+    assert drain + 10 <= float(worker["stop_grace_period"].removesuffix("s"))
 
 
 def test_the_commands_that_it_runs_exist(services: dict[str, Service]) -> None:
