@@ -11,7 +11,8 @@ MAX_TEXT = 200
 MAX_ITEMS = 20
 """Entries of a list or object kept."""
 _TELLING = re.compile(
-    r"passw|secret|token|api_?key|authori[sz]ation|credential|cookie|private_?key|card_?number|cvv|cvc|\bpin\b|iban", re.I
+    r"passw|secret|token|api_?key|authori[sz]ation|credential|cookie|private_?key|card_?number|cvv|cvc|\bpin\b|iban",
+    re.I,
 )
 
 

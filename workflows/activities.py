@@ -147,19 +147,26 @@ async def call_tool(call: ToolCall, policy: ToolPolicy, summary: str) -> CallRes
 _UNSURE = frozenset({ErrorType.TIMEOUT, ErrorType.UNAVAILABLE})
 
 
-def payload_of(error: ActivityError, *, step: str | None = None, policy: ToolPolicy | None = None) -> ErrorPayload:
+FAILURES = (ActivityError, ApplicationError)
+"""How activities fail; a local activity's own error comes without an `ActivityError` around it."""
+
+
+def payload_of(
+    error: ActivityError | ApplicationError, *, step: str | None = None, policy: ToolPolicy | None = None
+) -> ErrorPayload:
     """What went wrong in an activity, in the one shape for errors.
 
     A consequential call that ended in a time-out or a server error may have taken effect: its outcome is unknown.
     """
-    cause = error.cause
-    payload = ErrorPayload(message=str(cause or error), attempted=error.activity_type, step=step)
+    cause = error.cause if isinstance(error, ActivityError) else error
+    attempted = error.activity_type if isinstance(error, ActivityError) else ""
+    payload = ErrorPayload(message=str(cause or error), attempted=attempted, step=step)
     if isinstance(cause, ApplicationError):
         payload = _from_details(cause, payload)
     elif isinstance(cause, TemporalTimeout):
         limit = f" (limit {policy.timeout_seconds:g} s an attempt, {policy.total_seconds:g} s in all)" if policy else ""
         attempts = policy.retries.max_attempts if policy and _exhausted(error) else 1
-        message = f"{error.activity_type} did not finish in time{limit}"
+        message = f"{attempted} did not finish in time{limit}"
         payload = payload.model_copy(update={"type": ErrorType.TIMEOUT, "message": message, "attempts": attempts})
     if policy is not None and policy.effect is Effect.CONSEQUENTIAL and payload.type in _UNSURE:
         message = f"{payload.message}. Whether it took effect is not known: check, then decide"
@@ -167,8 +174,12 @@ def payload_of(error: ActivityError, *, step: str | None = None, policy: ToolPol
     return payload
 
 
-def _exhausted(error: ActivityError) -> bool:
-    return error.retry_state is not None and error.retry_state.name == "MAXIMUM_ATTEMPTS_REACHED"
+def _exhausted(error: ActivityError | ApplicationError) -> bool:
+    return (
+        isinstance(error, ActivityError)
+        and error.retry_state is not None
+        and error.retry_state.name == "MAXIMUM_ATTEMPTS_REACHED"
+    )
 
 
 def _from_details(cause: ApplicationError, payload: ErrorPayload) -> ErrorPayload:

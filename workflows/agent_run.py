@@ -13,7 +13,7 @@ import asyncio
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
 from workflows import activities
 from workflows.execution import Execution, RunEnds
@@ -52,11 +52,17 @@ class AgentRun:
     """One run of an agent. See the module."""
 
     @workflow.init
-    def __init__(self, input: RunInput) -> None:
-        """Make the state, or take it over after continue-as-new."""
-        request = RunRequest.model_validate(input.model_dump(exclude={"carried"})) if input.carried is None else None
+    def __init__(self, *inputs: Any) -> None:
+        """Make the state, or take it over after continue-as-new.
+
+        Takes whatever it is started with: a typed parameter that doesn't decode would fail the workflow task again and
+        again instead of the run.
+        """
+        input, self._wrong = _read(inputs)
         self.state = input.carried or RunState(
-            request=request or RunRequest(), started_at=workflow.now(), effect_identity=workflow.info().workflow_id
+            request=RunRequest.model_validate(input.model_dump(exclude={"carried"})),
+            started_at=workflow.now(),
+            effect_identity=workflow.info().workflow_id,
         )
         self.presenter = Presenter(self.state)
         self.execution = Execution(self.state, self._note, self.presenter.publish)
@@ -64,8 +70,11 @@ class AgentRun:
         self._judge = asyncio.create_task(self.gates.loop())
 
     @workflow.run
-    async def run(self, input: RunInput) -> RunResult:
+    async def run(self, *inputs: Any) -> RunResult:
         """Handle the request.
+
+        Args:
+            inputs: Exactly one: a `RunInput` as a JSON object.
 
         Returns:
             The run's result, for every outcome but these two.
@@ -74,6 +83,8 @@ class AgentRun:
             ApplicationError: The run failed; the result is the first detail.
             CancelledError: The run was cancelled.
         """
+        if self._wrong is not None:
+            raise ApplicationError(self._wrong, type=ErrorType.INVALID_INPUT.value, non_retryable=True)
         try:
             await self._advance()
         except RunEnds as end:
@@ -81,7 +92,7 @@ class AgentRun:
         except asyncio.CancelledError:
             await self._cancel()
             raise
-        except ActivityError as error:
+        except activities.FAILURES as error:
             self._settle(Outcome.FAILED, activities.payload_of(error))
         return await self._finish()
 
@@ -182,7 +193,7 @@ class AgentRun:
         )
         try:
             answer = await activities.respond(task)
-        except ActivityError as error:
+        except activities.FAILURES as error:
             state.error = activities.payload_of(error)
             self._note("failed", f"no model could write the answer: {state.error.message}")
             outcome = Outcome.DEGRADED if outcome is Outcome.COMPLETED else outcome
@@ -360,6 +371,22 @@ class AgentRun:
     def timeline(self, since: int = 0) -> list[Event]:
         """What happened, from event number `since` (0 is the first; the oldest may no longer be kept)."""
         return self.state.timeline[max(0, since - self.state.timeline_dropped) :]
+
+
+def _read(inputs: tuple[Any, ...]) -> tuple[RunInput, str | None]:
+    """The run's input, and what was wrong with it; the run then fails at once."""
+    try:
+        if len(inputs) == 1 and isinstance(inputs[0], dict):
+            return RunInput.model_validate(inputs[0]), None
+        kinds = ", ".join(type(given).__name__ for given in inputs) or "nothing"
+        problem = f"it is one JSON object, not {kinds}"
+    except ValidationError as error:
+        issues = error.errors(include_url=False, include_input=False)
+        problem = "; ".join(f"{'.'.join(map(str, issue['loc']))}: {issue['msg']}" for issue in issues[:10])
+    return RunInput(), (
+        f'the input of {WORKFLOW} is not right: {problem}. It has at least "agent" and "request", '
+        'for example {"agent": "support", "request": "Where is my order 1042?"}'
+    )
 
 
 def _who(payload: Any) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
 from workflows import activities
 
@@ -211,7 +211,7 @@ class Gates:
         )
         try:
             bound = await activities.bind_call(task)
-        except ActivityError as error:
+        except activities.FAILURES as error:
             return self._receipt(decision, ReceiptStatus.INVALID, activities.payload_of(error).message)
         if bound.problems:
             message = "the edited arguments are not right; nothing was changed"

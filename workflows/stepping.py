@@ -247,7 +247,7 @@ class Stepper:
         )
         try:
             bound = await activities.bind_call(task)
-        except ActivityError as error:
+        except activities.FAILURES as error:
             raise CallFailed(activities.payload_of(error, step=step.id)) from None
         if bound.error is not None:
             raise CallFailed(bound.error)
