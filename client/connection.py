@@ -78,27 +78,18 @@ def find_target(data: str | Path | None = None) -> tuple[Target, dict[str, Any]]
     return target, {**config, "target_host": target.address, "namespace": target.namespace}
 
 
-async def connect(
-    data: str | Path | None = None, *, address: str | None = None, namespace: str | None = None
-) -> tuple[Client, Target]:
+async def connect(data: str | Path | None = None) -> tuple[Client, Target]:
     """Connect to the server.
 
     Args:
         data: The data folder of an embedded system; see `data_folder`.
-        address: Use this server whatever is configured (for a system that was just started).
-        namespace: Goes with `address`.
 
     Raises:
         ClientError: When no server answers within `CONNECT_SECONDS`; says what was tried and what to do.
     """
     from temporalio.client import Client
 
-    if address:
-        system = read_system(data_folder(data))
-        target = Target(address, namespace or "default", "the system that was started", _ui(address, system))
-        config: dict[str, Any] = {"target_host": address, "namespace": target.namespace}
-    else:
-        target, config = find_target(data)
+    target, config = find_target(data)
     try:
         client = await asyncio.wait_for(
             Client.connect(**config, data_converter=_data_converter(), retry_config=_retries()), CONNECT_SECONDS

@@ -45,19 +45,23 @@ async def decide(client: Client, run: str, decision: ApprovalDecision) -> Receip
     except WorkflowUpdateFailedError as error:
         cause = error.cause
         reason = cause.message if isinstance(cause, ApplicationError) else str(cause)
-        raise ClientError(f"Nothing was changed: {reason}", code=ExitCode.REFUSED) from error
+        raise refused(reason) from error
     except Unanswered as error:
         raise Unanswered(
             f"No worker confirmed the decision within {CONFIRM_SECONDS:g} seconds; count it as not made.",
             hint=SIGNAL_HINT,
         ) from error
     if receipt.status not in _CHANGED:
-        raise ClientError(
-            f"Nothing was changed: {receipt.message or receipt.status.value}",
-            code=ExitCode.REFUSED,
-            details=receipt.problems,
-        )
+        raise refused(receipt.message or receipt.status.value, receipt.problems)
     return receipt
+
+
+def refused(reason: str, problems: list[str] | None = None) -> ClientError:
+    """A decision that changed nothing."""
+    text = reason[:1].upper() + reason[1:]
+    if "nothing was changed" not in text:
+        text += "; nothing was changed"
+    return ClientError(f"{text}.", code=ExitCode.REFUSED, details=problems)
 
 
 async def find_gate(client: Client, approval: str, *, ask_worker: bool = True) -> tuple[str, ApprovalRequest | None]:

@@ -70,11 +70,9 @@ class Plangate:
         self.target = target
 
     @classmethod
-    async def connect(
-        cls, data: str | Path | None = None, *, address: str | None = None, namespace: str | None = None
-    ) -> Plangate:
+    async def connect(cls, data: str | Path | None = None) -> Plangate:
         """Connect; see `client.connection.connect`."""
-        client, target = await connect(data, address=address, namespace=namespace)
+        client, target = await connect(data)
         return cls(client, target)
 
     def handle(self, run: str) -> WorkflowHandle[Any, Any]:

@@ -92,7 +92,7 @@ class Follower:
     def _print_plan(self, status: RunStatus | None) -> None:
         if status is not None and status.steps:
             self._console.print(plan_title(status))
-            self._console.print(Padding(Checklist(status), (0, 0, 1, 2)))
+            self._console.print(Padding(Checklist(status), (0, 0, 1, 2), expand=False))
 
     async def _lines(self) -> None:
         async for view in self._plangate.watch(self._run):

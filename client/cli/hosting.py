@@ -42,7 +42,12 @@ def demo(
     request: Annotated[
         str, typer.Argument(metavar="[REQUEST]", help="A sentence a customer would write.", show_default=False)
     ] = "",
-    data: Annotated[str, typer.Option("--data", metavar="DIR", help="Data folder of the demo.")] = "",
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data", metavar="DIR", help="Data folder to use as it is (else a fresh one).", show_default=False
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show it all once: request, plan, gate, answer. No key needed."""

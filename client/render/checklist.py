@@ -32,7 +32,7 @@ class Checklist:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it."""
         plain = ascii_only(console)
-        table = Table.grid(padding=(0, 1), expand=False)
+        table = Table.grid(padding=(0, 2, 0, 0), expand=False)
         table.add_column(width=1)
         table.add_column(ratio=None, overflow="fold", max_width=max(20, options.max_width - 34))
         table.add_column(no_wrap=True, overflow="ellipsis", max_width=20)
@@ -67,6 +67,23 @@ class Checklist:
             why = step.reason or (step.error.message if step.error else "")
             lines.append(Text(short(why, 160), style="dim" if step.status is StepStatus.SKIPPED else "red"))
         table.add_row(mark, Group(*lines), Text(clean(step.tool), style="dim"), _state(step))
+
+
+class Outline:
+    """The steps without their states, for a log in which each line stays."""
+
+    def __init__(self, status: RunStatus) -> None:
+        self.status = status
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it."""
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(justify="right", style="dim", no_wrap=True)
+        table.add_column(overflow="fold", max_width=max(20, options.max_width - 30))
+        table.add_column(no_wrap=True, overflow="ellipsis", style="dim", max_width=24)
+        for number, step in enumerate(self.status.steps, 1):
+            table.add_row(f"{number}.", Text(clean(step.title or step.summary or step.tool)), Text(clean(step.tool)))
+        yield table
 
 
 def _state(step: StepReport) -> Text:

@@ -26,17 +26,17 @@ def print_result(console: Console, result: RunResult, *, url: str = "", answer: 
     took = since(result.started_at, result.ended_at) if result.started_at and result.ended_at else ""
     if answer and result.answer:
         console.print(Text("Answer", style="bold"))
-        console.print(Padding(Text(clean(result.answer)), (0, 0, 1, 2)))
+        console.print(Padding(Text(clean(result.answer)), (0, 0, 1, 2), expand=False))
     headline = Text(f"{mark} {word}", style=style)
     headline.append(f"  {result.run}" + (f" · {took}" if took else ""), style="not bold dim")
     console.print(headline)
     if result.summary:
         print_summary(console, result.summary)
     if result.error and result.error.message not in result.summary:
-        console.print(Padding(Text(clean(result.error.message), style="red"), (0, 0, 0, 2)))
+        console.print(Padding(Text(clean(result.error.message), style="red"), (0, 0, 0, 2), expand=False))
         for line in result.error.details:
-            console.print(Padding(Text(f"- {clean(line)}", style="red"), (0, 0, 0, 4)))
-    if result.usage.calls:
+            console.print(Padding(Text(f"- {clean(line)}", style="red"), (0, 0, 0, 4), expand=False))
+    if result.usage.calls and not result.summary:  # the summary says it already
         console.print(Text(f"  {tokens(result.usage)}", style="dim"))
     if url:
         console.print(Text(f"  {url}", style="cyan"), soft_wrap=True)
@@ -52,9 +52,9 @@ def print_summary(console: Console, markdown: str) -> None:
         body = line.lstrip()
         indent = 2 + len(line) - len(body)
         if body.startswith(("- ", "* ")):
-            console.print(Padding(_inline(f"• {body[2:]}"), (0, 0, 0, indent)))
+            console.print(Padding(_inline(f"• {body[2:]}"), (0, 0, 0, indent), expand=False))
         elif body:
-            console.print(Padding(_inline(body), (0, 0, 0, indent)))
+            console.print(Padding(_inline(body), (0, 0, 0, indent), expand=False))
 
 
 def _inline(line: str) -> Text:

@@ -22,7 +22,7 @@ def print_run(console: Console, status: RunStatus, result: RunResult | None, *, 
     print_request(console, status.run, status.agent, status.request, status.user)
     if status.steps:
         console.print(plan_title(status))
-        console.print(Padding(Checklist(status), (0, 0, 1, 2)))
+        console.print(Padding(Checklist(status), (0, 0, 1, 2), expand=False))
     for gate in status.pending:
         console.print(gate_box(gate, command=True))
     if result is not None:
@@ -38,7 +38,7 @@ def print_request(console: Console, run: str, agent: str, request: str, user: st
     head = Text(clean(agent), style="bold")
     head.append(f"  {clean(run)}" + (f" · for {clean(user)}" if user else ""), style="not bold dim")
     console.print(head)
-    console.print(Padding(Text(f"“{clean(request.strip())}”", style="italic"), (0, 0, 1, 2)))
+    console.print(Padding(Text(f"“{clean(request.strip())}”", style="italic"), (0, 0, 1, 2), expand=False))
 
 
 def live_view(view: View, *, height: int) -> RenderableType:

@@ -29,19 +29,18 @@ def print_runs(console: Console, lines: list[RunLine]) -> None:
     if not lines:
         console.print("No runs.", style="dim")
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
-    table.add_column("run", no_wrap=True)
-    table.add_column("agent", overflow="ellipsis", no_wrap=True)
-    table.add_column("status", no_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    longest = {"run": max(len(line.run) for line in lines), "status": max(len(line.status) + 4 for line in lines)}
+    table.add_column("run", overflow="fold", min_width=min(longest["run"], 34))
+    table.add_column("status", overflow="fold", min_width=min(longest["status"], 20))
     table.add_column("user", overflow="ellipsis", no_wrap=True)
-    table.add_column("started", no_wrap=True)
-    table.add_column("took", justify="right", no_wrap=True)
-    table.add_column("cost", justify="right", no_wrap=True)
+    table.add_column("started", no_wrap=True, min_width=7)
+    table.add_column("took", justify="right", no_wrap=True, min_width=8)
+    table.add_column("cost", justify="right", no_wrap=True, min_width=7)
     for line in lines:
         status = f"{line.status} ({line.pending})" if line.pending > 1 else line.status
         table.add_row(
             Text(clean(line.run)),
-            Text(clean(line.agent)),
             Text(clean(status), style=_STATUS_STYLES.get(line.status, "")),
             Text(clean(line.user), style="dim"),
             Text(local_time(line.started_at)),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import sys
 import unicodedata
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -29,12 +31,31 @@ _SIGNS = {
 }
 
 
+class _Trimmed(io.TextIOBase):
+    """A stream without the spaces at the ends of lines that fill a terminal's width."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding
+
+    def write(self, text: str) -> int:
+        self._stream.write(re.sub(r"[ \t]+(?=\n)", "", text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
 def make_console(stream: TextIO | None = None, *, width: int | None = None) -> Console:
     """The console for people; plain text when it isn't a terminal or `NO_COLOR` is set."""
     stream = stream or sys.stdout
-    if width is None and not stream.isatty():
-        width = int(os.environ.get("COLUMNS", "0") or 0) or 80
-    return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
+    if stream.isatty():
+        return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
+    width = width or int(os.environ.get("COLUMNS", "0") or 0) or 80
+    return Console(file=cast(TextIO, _Trimmed(stream)), highlight=False, markup=False, emoji=False, width=width)
 
 
 def sign(status: str, *, ascii_only: bool = False) -> Text:
