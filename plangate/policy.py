@@ -200,8 +200,6 @@ def _compare(op: str, left: Any, right: Any) -> bool | None:
     comparable = isinstance(left, (int, float)) and not isinstance(left, bool) and isinstance(right, float)
     if not comparable and type(left) is not type(right):
         return None
-    if isinstance(left, float) and math.isnan(
-        left
-    ):  # NaN compares false with everything, so it would pass `over` rules
-        return None
+    if isinstance(left, float) and math.isnan(left):
+        return None  # it compares false with everything, so it would pass rules that ask above a limit
     return _COMPARE[op](left, right)

@@ -102,6 +102,11 @@ def test_a_number_decides_and_anything_else_asks(value: Any, action: Action) -> 
     assert verdict("by itself when amount is under 25, otherwise asks first", amount=value) is action
 
 
+@pytest.mark.parametrize("value", [float("nan"), "nan", None, "much", True, float("inf"), 26])
+def test_what_is_no_number_does_not_pass_a_rule_that_asks_above_a_limit(value: Any) -> None:
+    assert verdict("asks first when amount is over 25, otherwise by itself", amount=value) is Action.ASK
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
