@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.catalogue import Catalogue, agents_folder
 from activities.storage.engine import configured_url, parse_url, shown_url
-from activities.storage.migrate import current_revision, newest_revision
+from activities.storage.schema import NEWEST, current_revision
 from plangate.errors import InvalidInput, PlangateError
 from plangate.runs import TASK_QUEUE
 from workers import embedded
@@ -157,16 +157,16 @@ async def check_database(where: Surroundings) -> Check:
     """The database and its schema."""
     try:
         url = configured_url(where.folder)
-        shown, newest = shown_url(url), newest_revision()
+        shown = shown_url(url)
         if url.startswith("sqlite") and not _sqlite_file(url).exists():
             return Check("database", Finding.WARN, f"{shown} doesn't exist yet", "plangate up   (or: plangate migrate)")
         revision = await current_revision(url)
     except PlangateError as error:
         return Check("database", Finding.FAIL, error.message)
-    if revision != newest:
-        state = f"has the schema {revision}, this version needs {newest}" if revision else "has no schema yet"
+    if revision != NEWEST:
+        state = f"has the schema {revision}, this version needs {NEWEST}" if revision else "has no schema yet"
         return Check("database", Finding.FAIL, f"{shown} {state}", "plangate migrate")
-    return Check("database", Finding.OK, f"{shown} answers and has the newest schema, {newest}")
+    return Check("database", Finding.OK, f"{shown} answers and has the newest schema, {NEWEST}")
 
 
 def _sqlite_file(url: str) -> Path:

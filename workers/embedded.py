@@ -17,7 +17,6 @@ from pathlib import Path
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
-from temporalio.testing import WorkflowEnvironment
 
 from plangate.errors import ErrorType, PlangateError
 from plangate.temporal import SEARCH_ATTRIBUTES
@@ -61,6 +60,8 @@ async def obtain_binary(cache: Path) -> Path:
     """
     if found := find_binary() or _downloaded(cache):
         return found
+    from temporalio.testing import WorkflowEnvironment
+
     os.makedirs(cache, exist_ok=True)
     try:
         async with asyncio.timeout(DOWNLOAD_SECONDS):

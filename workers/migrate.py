@@ -8,7 +8,8 @@ import json
 import sys
 
 from activities.storage.engine import configured_url, shown_url
-from activities.storage.migrate import current_revision, migrate
+from activities.storage.migrate import migrate
+from activities.storage.schema import current_revision
 from plangate.errors import PlangateError
 from workers.connection import data_folder
 

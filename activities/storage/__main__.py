@@ -6,7 +6,8 @@ import asyncio
 import sys
 
 from activities.storage.engine import configured_url, shown_url
-from activities.storage.migrate import current_revision, migrate, newest_revision
+from activities.storage.migrate import migrate
+from activities.storage.schema import NEWEST, current_revision
 from plangate.errors import PlangateError
 
 
@@ -21,7 +22,7 @@ async def run(arguments: list[str]) -> int:
     except PlangateError as error:
         print(error.message, file=sys.stderr)
         return 1
-    print(f"{shown_url(url)}: {revision or 'no schema yet'} (newest: {newest_revision()})")
+    print(f"{shown_url(url)}: {revision or 'no schema yet'} (newest: {NEWEST})")
     return 0
 
 

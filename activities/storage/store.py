@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.storage import tables
 from activities.storage.batching import GroupCommit, Row
 from activities.storage.engine import BUSY_SECONDS, Engines, make_engines
-from activities.storage.migrate import migrate, require_newest
+from activities.storage.schema import ensure_newest, require_newest
 from activities.storage.statements import decision_rows, gate_row, result_row, run_row, statements
 from plangate.approvals import ApprovalRequest
 from plangate.errors import ErrorType, PlangateError
@@ -74,7 +74,7 @@ class Store:
             PlangateError: The database can't be reached, or its schema isn't this version's.
         """
         if upgrade:
-            await migrate(url)
+            await ensure_newest(url)
         engines = make_engines(url, pool_size=pool_size)
         try:
             await require_newest(engines.read, url)

@@ -13,7 +13,7 @@ from typing import Any
 
 from activities.catalogue import agent_folders, agents_folder
 from activities.storage.engine import configured_url, shown_url
-from activities.storage.migrate import migrate
+from activities.storage.schema import ensure_newest
 from plangate.errors import PlangateError
 from workers import embedded
 from workers.connection import configured_target, connect
@@ -109,7 +109,7 @@ class System:
     # --- parts ---
 
     async def _start_database(self) -> None:
-        await migrate(self._database)
+        await ensure_newest(self._database)
         self.state.database = shown_url(self._database)
 
     async def _start_temporal(self) -> None:
