@@ -118,9 +118,14 @@ def test_slow(server: str, client: OpenAI) -> None:
 def test_cut(server: str, client: OpenAI, api: str, stream: bool) -> None:
     set_fault(server, "cut")
     create: Any = client.responses.create if api == "responses" else client.chat.completions.create
-    with pytest.raises((openai.APIConnectionError, httpx2.TransportError)):  # a cut stream isn't wrapped by the client
+
+    def ask() -> None:
         reply = create(**(ASK if api == "responses" else CHAT), stream=stream)
-        list(reply) if stream else None
+        if stream:
+            list(reply)
+
+    with pytest.raises((openai.APIConnectionError, httpx2.TransportError)):  # a cut stream isn't wrapped by the client
+        ask()
 
 
 def test_not_json(server: str) -> None:
@@ -261,7 +266,9 @@ def test_a_seed_repeats_a_storm() -> None:
 
 def test_plan_file(tmp_path: Path) -> None:
     path = tmp_path / "faults.yaml"
-    path.write_text("seed: 3\nfaults:\n  - fault: rate_limited\n    match: {task: plan}\n    retry_after: 2\n    times: 1\n")
+    path.write_text(
+        "seed: 3\nfaults:\n  - fault: rate_limited\n    match: {task: plan}\n    retry_after: 2\n    times: 1\n"
+    )
     plan = load_fault_plan(path)
     assert (plan.seed, plan.faults[0].retry_after, plan.faults[0].times) == (3, "2", 1)
     path.write_text("faults: [")

@@ -116,7 +116,7 @@ def test_responses_stream(client: OpenAI) -> None:
     assert text == final.output_text
     assert "£62.00" in text
     assert kinds.count("response.output_text.delta") > 3
-    assert [kind for kind in dict.fromkeys(kinds)] == [
+    assert list(dict.fromkeys(kinds)) == [
         "response.created",
         "response.in_progress",
         "response.output_item.added",
@@ -233,7 +233,11 @@ def test_an_agents_name_cant_leave_the_folder(client: OpenAI) -> None:
         ("/responses", b"{}", "`model`"),
         ("/responses", b'{"model": "m"}', "`input`"),
         ("/chat/completions", b'{"model": "m", "messages": "hi"}', "`messages`"),
-        ("/chat/completions", b'{"model": "m", "messages": [{"role": "system", "content": "x"}]}', "no message of the user"),
+        (
+            "/chat/completions",
+            b'{"model": "m", "messages": [{"role": "system", "content": "x"}]}',
+            "no message of the user",
+        ),
         ("/chat/completions", b"[" * 100_000, "not JSON"),
     ],
 )

@@ -73,6 +73,17 @@ class _Functions(functions.Functions):
         """`without(['a', 'b'], 'a')` is `['b']`."""
         return [entry for entry in items or [] if entry != item]
 
+    @functions.signature({"types": ["array", "null"]}, {"types": ["string"]}, {"types": []})
+    def _func_where_not(self, items: list[Any] | None, name: str, value: Any) -> list[Any]:
+        """`where_not(orders, 'email', me)`: the objects whose field has another value (a filter can't see `me`)."""
+        return [item for item in items or [] if isinstance(item, dict) and item.get(name) != value]
+
+    @functions.signature({"types": ["string", "null"]}, {"types": ["string"]})
+    def _func_after(self, text: str | None, mark: str) -> str | None:
+        """`after('rejected by Ada: too much', ': ')` is `too much`; nothing when the mark isn't there."""
+        _, found, rest = (text or "").partition(mark)
+        return rest if found and rest else None
+
     @functions.signature({"types": ["string", "null"]})
     def _func_lower(self, text: str | None) -> str | None:
         """The text in lower case."""

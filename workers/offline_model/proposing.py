@@ -78,6 +78,8 @@ def _proposal(rules: Rules, situation: Situation, scope: dict[str, Any], where: 
             for step in situation.steps or []
             if holds(step.only_if, scope)
         ]
+        ended = scope.get("steps") or {}
+        steps = [step for step in steps if step.id not in ended]
         plan = Plan(goal=fill_text(situation.goal, scope) or "", needs=situation.needs, steps=steps)
     except ValidationError as error:
         issue = error.errors(include_url=False)[0]
