@@ -165,11 +165,11 @@ def judge(gate: ApprovalRequest | None, decision: ApprovalDecision, *, now: date
         return ReceiptStatus.LATE, f"the approval {gate.id} expired at {gate.deadline.isoformat(timespec='seconds')}"
     if decision.action is not DecisionAction.REJECT and len(decision.digest) < MIN_DIGEST:
         return ReceiptStatus.INVALID, (
-            f"a decision names the digest of the arguments it is about: at least {MIN_DIGEST} of the digits {gate.digest}"
+            f"a decision names the digest of the arguments it is about: {gate.digest}, or its first {MIN_DIGEST} digits"
         )
     if decision.digest and not gate.digest.startswith(decision.digest.lower()):
         return ReceiptStatus.STALE, (
-            f"the decision is about other arguments ({decision.digest[:16]}…) than the ones that wait ({gate.digest[:16]}…)"
+            f"the decision is about other arguments ({decision.digest[:16]}…) than what waits ({gate.digest[:16]}…)"
         )
     if decision.action is DecisionAction.EDIT and decision.args is None:
         return ReceiptStatus.INVALID, "an edit gives the arguments to use instead, as an object in `args`"

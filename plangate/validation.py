@@ -126,7 +126,7 @@ class _Check:
         if len(self.plan.steps) > self.limits.plan_steps:
             yield PlanProblem(
                 where="steps",
-                problem=f"{len(self.plan.steps)} steps are more than the {self.limits.plan_steps} that the scope allows",
+                problem=f"{len(self.plan.steps)} steps are more than the scope's {self.limits.plan_steps}",
             )
         yield from self._names()
         for step in self.plan.steps:
@@ -222,6 +222,11 @@ class _Check:
                 yield PlanProblem(step=step, where=where, problem="a step can't refer to itself")
             elif root not in self.ids | self.known | RESERVED_NAMES:
                 names = self.ids | self.known
+                if root in ("null", "true", "false"):
+                    yield PlanProblem(
+                        step=step, where=where, problem=f"write {root} as a literal: `{root}` in backquotes"
+                    )
+                    continue
                 yield PlanProblem(
                     step=step,
                     where=where,

@@ -28,12 +28,13 @@ from activities.recording import RecordingActivities
 from activities.responding import RespondingActivities
 from activities.storage.store import Store
 from activities.tool_calls import ToolActivities
-from plangate.errors import InvalidInput, PlangateError
+from plangate.errors import ErrorType, InvalidInput, PlangateError
 from plangate.runs import TASK_QUEUE
 from plangate.temporal import PlangatePlugin
 from workers.connection import connect, find_target
 from workers.health import serve_health
 from workers.settings import Settings
+from workers.setup import missing_attributes
 from workflows.agent_run import AgentRun
 
 log = structlog.get_logger("plangate.worker")
@@ -87,6 +88,26 @@ def make_worker(
     )
 
 
+async def check_namespace(client: Client) -> None:
+    """Runs set search attributes; a server that doesn't know them would refuse every workflow task.
+
+    Raises:
+        PlangateError: They are missing. Where the connection may not look them up, a warning is logged instead.
+    """
+    try:
+        missing = await missing_attributes(client)
+    except PlangateError as error:
+        if error.type is not ErrorType.AUTHENTICATION:
+            raise
+        log.warning("search attributes not checked", reason=error.message)
+        return
+    if missing:
+        raise PlangateError(
+            f"the namespace {client.namespace!r} lacks the search attributes {', '.join(missing)}: "
+            "run `plangate setup` once"
+        )
+
+
 async def prepare_agents(catalogue: Catalogue, store: Store) -> None:
     """Run each agent's `setup.py` once: its tables, its first data."""
     for agent in catalogue.agents.values():
@@ -102,13 +123,14 @@ async def serve(settings: Settings) -> None:
     for name, problems in catalogue.broken.items():
         log.error("agent not served", agent=name, problems=[str(problem) for problem in problems])
     client = await connect(find_target(settings.data), plugins=[PlangatePlugin()])
+    await check_namespace(client)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with (
         await Store.open(settings.database_url, upgrade=settings.migrate) as store,
-        ModelClient(ModelAccessSettings(), usage=store) as models,
+        ModelClient(ModelAccessSettings.load(), usage=store) as models,
     ):
         await prepare_agents(catalogue, store)
         worker = make_worker(

@@ -34,11 +34,17 @@ TEMPORAL = Path(sys.executable).parent / "temporal"
 
 
 @asynccontextmanager
-async def local_server() -> AsyncIterator[WorkflowEnvironment]:
-    """A Temporal server of the test's own, in memory, with Plangate's search attributes."""
+async def local_server(**dynamic_config: str) -> AsyncIterator[WorkflowEnvironment]:
+    """A Temporal server of the test's own, in memory, with Plangate's search attributes.
+
+    Args:
+        dynamic_config: Further settings of the server, with `__` for the dots of their names.
+    """
     extra = [part for name, kind in SEARCH_ATTRIBUTES.items() for part in ("--search-attribute", f"{name}={kind}")]
     for shard in ("transfer", "timer", "visibility"):
         extra += ["--dynamic-config-value", f"history.{shard}ProcessorMaxPollRPS=5000"]
+    for name, value in dynamic_config.items():
+        extra += ["--dynamic-config-value", f"{name.replace('__', '.')}={value}"]
     path = TEMPORAL if TEMPORAL.exists() else shutil.which("temporal")
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(path), dev_server_extra_args=extra, plugins=[PlangatePlugin()]

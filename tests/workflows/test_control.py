@@ -4,11 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
 from plangate.errors import ErrorType
 from plangate.runs import Outcome, Phase, RunStatus, StepStatus
+from tests.fake_model import quota_exhausted
 from tests.workflows.desk import Desk, eventually, pending, result_of, status_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -17,8 +19,6 @@ PAY = {"id": "p", "tool": "pay", "args": {"to": "ann", "amount": 30}}
 
 
 async def test_cancel_at_a_gate_ends_the_run_and_records_it(desk: Desk) -> None:
-    from sqlalchemy import text
-
     handle = await desk.start(plan={"steps": [PAY]})
     (gate,) = await pending(handle)
     await handle.cancel()
@@ -127,8 +127,6 @@ async def test_the_timeline_tells_what_happened(desk: Desk) -> None:
 
 
 async def test_an_answer_that_no_model_can_write_is_canned(desk: Desk) -> None:
-    from tests.fake_model import quota_exhausted
-
     desk.model.script(quota_exhausted())
     result = await desk.run(plan={"steps": [{"id": "a", "tool": "look", "title": "Look it up"}]})
     assert result.outcome is Outcome.DEGRADED
@@ -136,8 +134,6 @@ async def test_an_answer_that_no_model_can_write_is_canned(desk: Desk) -> None:
 
 
 async def test_a_planner_that_cannot_be_reached_fails_the_run_clearly(desk: Desk) -> None:
-    from tests.fake_model import quota_exhausted
-
     desk.model.script(quota_exhausted())
     result = await desk.run()
     assert result.outcome is Outcome.FAILED

@@ -3,11 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from temporalio.client import WorkflowUpdateFailedError
 
+from plangate import strictjson
 from plangate.approvals import GateStatus, Receipt, ReceiptStatus
 from plangate.plans import Plan
-from plangate.runs import Outcome, Phase
+from plangate.runs import Outcome, Phase, RunResult
 from tests.workflows.desk import Desk, eventually, pending, result_of, status_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -114,13 +116,11 @@ async def test_decisions_that_do_not_fit_change_nothing_and_are_recorded(desk: D
     assert result.outcome is Outcome.COMPLETED
     assert len(desk.effects(tool="pay")) == 1
     counts = result.receipts
-    assert (counts["applied"], counts["stale"]) == (1, 1)
-    assert sum(counts.values()) == 17 or counts["applied"] + counts["duplicate"] + counts["late"] >= 1
+    assert (counts["applied"], counts["stale"], counts["unknown"], counts["invalid"]) == (1, 1, 4, 1)
+    assert counts.get("duplicate", 0) <= 9  # those that came before the run ended
 
 
 async def test_every_decision_is_in_the_database(desk: Desk) -> None:
-    from sqlalchemy import text
-
     desk.model.script("done")
     handle = await desk.start(plan=PAY)
     (gate,) = await pending(handle)
@@ -139,8 +139,6 @@ async def test_every_decision_is_in_the_database(desk: Desk) -> None:
 
 async def test_an_early_decision_is_kept_for_exactly_its_arguments(desk: Desk) -> None:
     """The gate's arguments are known beforehand, so a person may send the approval before the gate is open."""
-    from plangate import strictjson
-
     desk.model.script("done")
     digest = strictjson.digest({"to": "ann", "amount": 30.0, "note": "none"})
     plan = {"steps": [{"id": "first", "tool": "look"}, {**PAY["steps"][0], "after": ["first"]}]}
@@ -152,8 +150,6 @@ async def test_an_early_decision_is_kept_for_exactly_its_arguments(desk: Desk) -
         start_signal="approve",
         start_signal_args=[{"approval": "p", "digest": digest, "by": "kim"}],
     )
-    from plangate.runs import RunResult
-
     result = RunResult.model_validate(await handle.result())
     assert result.outcome is Outcome.COMPLETED
     assert result.receipts["held"] == 1
