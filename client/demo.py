@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import re
 import shlex
 import shutil
@@ -61,11 +62,20 @@ def run_demo(request: str, *, data: str = "", as_json: bool = False) -> int:
         The exit code: 0, but `FAILED` or `CANCELLED` when the run ends like that.
     """
     folder = Path(data) if data else data_folder() / "demo"
+    isolate(folder)
     if not data:
         make_fresh(folder)
     out = make_console(sys.stderr if as_json else None)
     demo = Demo(folder, request or REQUEST, out, asks=interactive() and not as_json)
     return asyncio.run(demo.run(as_json=as_json))
+
+
+def isolate(folder: Path) -> None:
+    """Let nothing that is configured for real work reach the demo, which has a server and a database of its own."""
+    for name in [*os.environ]:
+        if name.startswith("TEMPORAL_") or name in ("PLANGATE_DATABASE_URL", "PLANGATE_TASK_QUEUE"):
+            del os.environ[name]
+    os.environ["TEMPORAL_CONFIG_FILE"] = str(folder / "no-temporal.toml")
 
 
 def make_fresh(folder: Path) -> None:

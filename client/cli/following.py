@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
-from client.render.checklist import Checklist, plan_title
+from client.render.checklist import Checklist, Outline, plan_title
 from client.render.gates import gate_box
 from client.render.run import live_view
 from client.render.text import ascii_only, clean, short, sign, since
@@ -109,14 +109,10 @@ class Follower:
     def _tell_steps(self, status: RunStatus) -> None:
         if status.steps and status.revision != self._revision:
             self._revision = status.revision
-            self._print_plan(status)
+            self._console.print(plan_title(status))
+            self._console.print(Padding(Outline(status), (0, 0, 1, 2), expand=False))
         for step in status.steps:
-            known = self._told.get(step.id)
-            if (
-                known is not step.status
-                and step.status.ended
-                and (known is not None or step.revision == status.revision)
-            ):
+            if self._told.get(step.id) is not step.status and step.status.ended:
                 self._tell_step(step)
             self._told[step.id] = step.status
 

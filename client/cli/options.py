@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
@@ -45,6 +44,8 @@ def acting_person(name: str) -> str:
 
 def go(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work."""
+    import asyncio
+
     return asyncio.run(work)
 
 

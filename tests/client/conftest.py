@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -98,11 +99,21 @@ class Ended:
 
 def cli_environment(env: dict[str, str]) -> dict[str, str]:
     """An environment in which nothing of this machine's own configuration counts."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TEMPORAL_", "PLANGATE_"))}
-    return {**kept, "HOME": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent", "COLUMNS": "80", **env}
+    foreign = ("TEMPORAL_", "PLANGATE_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return {
+        "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "plangate-bytecode"),
+        **kept,
+        "HOME": "/nonexistent",
+        "XDG_CONFIG_HOME": "/nonexistent",
+        "COLUMNS": "80",
+        **env,
+    }
 
 
-async def run_cli(*args: str, input: str | None = None, env: dict[str, str] | None = None) -> Ended:
+async def run_cli(
+    *args: str, input: str | None = None, env: dict[str, str] | None = None, seconds: float = 60
+) -> Ended:
     """Run `plangate` as a process of its own, without a terminal."""
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).parent / "plangate"),
@@ -113,7 +124,7 @@ async def run_cli(*args: str, input: str | None = None, env: dict[str, str] | No
         env=cli_environment(env or {}),
     )
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(seconds):
             out, err = await process.communicate((input or "").encode())
     finally:
         if process.returncode is None:

@@ -52,7 +52,7 @@ async def test_decisions_that_change_nothing_are_refused_with_the_reason(shop: S
     await shop.waiting(run)
     (gate,) = await shop.plangate.pending(run)
     cases = {
-        "there is no approval": ApprovalDecision(approval=f"{run}/nope", digest=gate.digest),
+        "here is no approval": ApprovalDecision(approval=f"{run}/nope", digest=gate.digest),
         "other arguments": ApprovalDecision(approval=gate.id, digest="0" * 64),
         "names the digest": ApprovalDecision(approval=gate.id),
         "amount: -1 is not an amount": ApprovalDecision(

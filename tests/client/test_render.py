@@ -1,0 +1,115 @@
+"""What people see, at 80 columns and without colours."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+
+from rich.console import Console
+
+from client.render.checklist import Checklist
+from client.render.gates import gate_box
+from client.render.outcome import print_result
+from client.render.text import clean, duration, money, short
+from plangate.approvals import ApprovalRequest
+from plangate.runs import Outcome, Phase, RunResult, RunStatus, StepReport, StepStatus, Usage
+
+NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+
+
+def drawn(thing: object, encoding: str = "utf-8") -> str:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
+    Console(file=stream, width=80, highlight=False, markup=False, emoji=False).print(thing)
+    stream.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def gate(**fields: object) -> ApprovalRequest:
+    values = {
+        "id": "r/refund",
+        "run": "r",
+        "call": "refund",
+        "step": "refund",
+        "tool": "refund_payment",
+        "title": "Refund 62",
+        "digest": "0" * 64,
+        "opened_at": NOW,
+        "deadline": NOW + timedelta(hours=1),
+        **fields,
+    }
+    return ApprovalRequest.model_validate(values)
+
+
+def status(steps: list[StepReport]) -> RunStatus:
+    return RunStatus(run="r", agent="a", phase=Phase.EXECUTING, steps=steps)
+
+
+def test_what_others_wrote_cannot_steer_the_terminal_or_hide_an_argument() -> None:
+    assert clean("a\x1b[31mb\u202ec\u200bd\r\n") == "a\\u001b[31mb\\u202ec\\u200bd\n"
+    shown = drawn(gate_box(gate(args={"note": "pay [red]me[/red] \x1b[2J\u202e"}, risk="\x07")))
+    assert "\x1b" not in shown
+    assert "[red]me[/red] \\u001b[2J\\u202e" in shown
+
+
+def test_a_gate_shows_every_argument_and_counts_what_it_leaves_out() -> None:
+    args = {"text": "x" * 5000, "items": [{"id": 1}], "none": None}
+    shown = drawn(gate_box(gate(args=args, reason="the scope says so", risk="money"), command=True))
+    assert "3,500 characters more" in shown.replace("\n", " ")
+    assert '[{"id": 1}]' in shown
+    assert "null" in shown
+    assert "plangate approve r/refund" in shown
+    assert max(len(line) for line in shown.splitlines()) <= 80
+
+
+def test_a_long_plan_is_shown_around_what_moves() -> None:
+    states = [StepStatus.DONE] * 50 + [StepStatus.RUNNING] + [StepStatus.PENDING] * 49
+    steps = [StepReport(id=f"s{n}", title=f"Step {n}", tool="t", status=state) for n, state in enumerate(states)]
+    shown = drawn(Checklist(status(steps), rows=10))
+    assert "… 47 steps before" in shown
+    assert "Step 50" in shown
+    assert "… 43 more steps" in shown
+    assert len(drawn(Checklist(status(steps))).splitlines()) == 100
+
+
+def test_a_terminal_that_knows_only_ascii_gets_ascii() -> None:
+    steps = [StepReport(id="s", title="Step", tool="t", status=state) for state in StepStatus]
+    assert drawn(Checklist(status(steps)), "ascii").isascii()
+
+
+def test_reasons_of_steps_that_did_not_work_are_shown() -> None:
+    step = StepReport(id="s", title="Step", tool="t", status=StepStatus.REJECTED, reason="rejected by ada: too much")
+    assert "rejected by ada: too much" in drawn(Checklist(status([step])))
+
+
+def test_the_end_of_a_run_is_told_once_and_costs_are_never_made_up() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=80)
+    result = RunResult(
+        run="r",
+        agent="a",
+        outcome=Outcome.DEGRADED,
+        answer="[bold]Hello[/bold]",
+        summary="# Title\n\n**Done**\n- one\n  - `two`",
+        usage=Usage(calls=2, unpriced_calls=2),
+    )
+    print_result(console, result, url="http://ui/r")
+    shown = out.getvalue()
+    assert "[bold]Hello[/bold]" in shown
+    assert "• one\n    • two" in "\n".join(line.rstrip() for line in shown.splitlines())
+    assert "http://ui/r" in shown
+    assert money(result.usage) == "cost unknown"
+    assert money(Usage(calls=2, unpriced_calls=1, cost_usd=0.5)) == "$0.5000 + 1 calls of unknown cost"
+
+
+def test_durations_and_short_texts() -> None:
+    assert [duration(s) for s in (-1, 0.04, 9.94, 9.96, 59.6, 3599, 7300)] == [
+        "0.0 s",
+        "0.0 s",
+        "9.9 s",
+        "10 s",
+        "1 min 0 s",
+        "59 min 59 s",
+        "2 h 1 min",
+    ]
+    assert short("a\n b" * 40, 10) == "a ba ba b…"
