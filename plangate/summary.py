@@ -23,6 +23,8 @@ _MARKS = {
 }
 MAX_LINES = 60
 """Lines of a checklist shown at most."""
+MAX_WORDS = 120
+"""Characters of a call in words."""
 
 
 class _Lenient(string.Formatter):
@@ -46,12 +48,12 @@ class _Lenient(string.Formatter):
 
 
 def in_words(template: str, tool: str, args: Mapping[str, Any]) -> str:
-    """A call in words, by the tool's summary template; at most 200 characters on one line.
+    """A call in words, by the tool's summary template; on one line of at most `MAX_WORDS` characters.
 
     Only names and their fields are looked up, never attributes, so arguments can't reach into objects.
     """
     text = _Lenient().vformat(template, (), args) if template else tool.replace("_", " ")
-    return " ".join(text.split())[:200]
+    return " ".join(text.split())[:MAX_WORDS]
 
 
 def report(step: Step, state: StepState) -> StepReport:
@@ -77,10 +79,16 @@ def report(step: Step, state: StepState) -> StepReport:
     )
 
 
-def reports(state: RunState) -> list[StepReport]:
-    """All steps of the current plan, in its order."""
+def reports(state: RunState, *, times: bool = True) -> list[StepReport]:
+    """All steps of the current plan, in its order.
+
+    Args:
+        state: The run's state.
+        times: Whether to say when steps began and ended; models don't need it.
+    """
     steps = state.plan.steps if state.plan else []
-    return [report(step, state.steps.get(step.id) or StepState(id=step.id)) for step in steps]
+    found = [report(step, state.steps.get(step.id) or StepState(id=step.id)) for step in steps]
+    return found if times else [each.model_copy(update={"started_at": None, "ended_at": None}) for each in found]
 
 
 def gaps(state: RunState) -> list[str]:

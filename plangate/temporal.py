@@ -6,10 +6,11 @@ Search attributes and memo fields that runs carry are named here as well.
 from __future__ import annotations
 
 from temporalio.common import SearchAttributeKey
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from plangate.payloads import DATA_CONVERTER
 
 AGENT = SearchAttributeKey.for_keyword("PlangateAgent")
 STATUS = SearchAttributeKey.for_keyword("PlangateStatus")
@@ -57,4 +58,4 @@ class PlangatePlugin(SimplePlugin):
     """Give it to `Client.connect(plugins=[…])`; workers take it over from their client."""
 
     def __init__(self) -> None:
-        super().__init__("plangate", data_converter=pydantic_data_converter, workflow_runner=_runner)
+        super().__init__("plangate", data_converter=DATA_CONVERTER, workflow_runner=_runner)

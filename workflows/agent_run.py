@@ -165,7 +165,7 @@ class AgentRun:
             today=workflow.now().date().isoformat(),
             revision=state.revision + 1 if why else 0,
             plan=state.plan if why else None,
-            steps=summary.reports(state) if why else [],
+            steps=summary.reports(state, times=False) if why else [],
             results=self.execution.engine.result_keys() if why else {},
             why=why,
         )
@@ -185,7 +185,7 @@ class AgentRun:
             today=workflow.now().date().isoformat(),
             goal=state.plan.goal if state.plan else "",
             outcome=outcome,
-            steps=summary.reports(state),
+            steps=summary.reports(state, times=False),
             results=self.execution.engine.result_keys(),
             answers=self.execution.engine.fixed_results(),
             gaps=gaps,
