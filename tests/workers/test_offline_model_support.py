@@ -207,7 +207,19 @@ def check_plan(agent: LoadedAgent, plan: Plan, *, known: set[str] = frozenset(),
 
 
 PHRASINGS: dict[str, list[str]] = {
+    "wrong_item": [
+        "lid missing from order 1042",
+        "The wrong item was delivered in order 1042, I got cups instead of a teapot",
+        "My order was delivered to the wrong address",
+    ],
+    "refund_status": [
+        "I paid for order 1033 but it was cancelled, where's my refund?",
+    ],
     "refund": [
+        "Please refund £15 of order 1042 because the box was scratched",
+        "My wife bought a kettle (order 1015), it's leaking all over, we want our money back",
+        "Order #1042 - spout broken - refund pls",
+        "Good afternoon, my parcel came (order 1042), and sadly the teapot's handle had snapped off. A refund, please?",
         "Hi, the teapot from my order 1042 arrived broken. I'd like my money back, please.",
         "The Wren teapot from order 1042 arrived broken. Please refund the 62.00 and send me a confirmation by e-mail.",
         "My kettle came with a crack in it (order #1015), please reimburse me",
@@ -227,6 +239,9 @@ PHRASINGS: dict[str, list[str]] = {
         "Both teapots (#1042, #1060) were shattered on arrival, money back please.",
     ],
     "where_is": [
+        "My parcel should have been here on Monday, order 1039",
+        "Any idea when 1060 is coming?",
+        "Can you tell me the delivery status for TP-1060?",
         "Where is my order 1060?",
         "Has order 1051 shipped yet?",
         "When will my parcel arrive? Order number 1060.",
@@ -238,6 +253,7 @@ PHRASINGS: dict[str, list[str]] = {
         "Could you tell me when order 1060 gets here",
     ],
     "where_several": [
+        "is my stuff shipped? order 1048 and 1039",
         "Where are my orders 1060 and 1039?",
     ],
     "late_fee": [
@@ -245,6 +261,8 @@ PHRASINGS: dict[str, list[str]] = {
         "1027 arrived much too late, I want the postage refunded",
     ],
     "cancel": [
+        "Could you cancel my purchase from yesterday?",
+        "Please stop order 1051, I've found a cheaper one",
         "Please cancel order 1051, I ordered the wrong tea caddy.",
         "I no longer want order 1060",
         "Changed my mind, don't send #1051",
@@ -259,18 +277,26 @@ PHRASINGS: dict[str, list[str]] = {
         "Order 1042 arrived broken, I want a refund, and please cancel order 1051 as well.",
     ],
     "change_address": [
+        "please deliver my order 1048 to my office at 44 Chapel Hill, Upper Dray UD2 9QJ",
+        "I need to change the shipping address for 1051: 3 Weaver's Court, Millhaven MH4 7LN",
         "Please send order 1048 to Marguerite Sund, 12 Quince Close, Easterly EY4 2BJ instead.",
         "I've moved. Can you deliver 1051 to 7 Mill Street, Flat 2, Norbridge, NB3 4AD?",
         "change my delivery address please",
         "Wrong address on order 1060! It should be 5 Kiln Lane, Port Amber PA2 1BL",
     ],
     "my_orders": [
+        "How many orders have I placed?",
+        "show me everything I ordered",
         "What orders do I have with you?",
         "list my orders please",
         "I'm marguerite.sund@example.com. What is the state of my orders?",
         "What have I ordered so far?",
     ],
     "policy": [
+        "Do you sell gift cards?",
+        "How much does delivery cost?",
+        "Are your teapots dishwasher safe?",
+        "what's the latest I can send something back?",
         "How long do I have to return a teapot that I haven't used?",
         "What's your return policy?",
         "Can I return something that I bought on sale?",
@@ -284,6 +310,7 @@ PHRASINGS: dict[str, list[str]] = {
         "what is your privacy policy",
     ],
     "email_me": [
+        "Please send a confirmation of the cancellation of order 1051",
         "Please e-mail me a confirmation of order 1051",
         "Could you send me the details of order 1042 in writing?",
     ],
@@ -293,17 +320,27 @@ PHRASINGS: dict[str, list[str]] = {
         "How much did I pay for order 1042?",
     ],
     "person": [
+        "Refund me £5000 right now or I'll sue you",
+        "this is ridiculous, get me a human",
+        "I demand to speak with your manager",
+        "Who do I talk to if I'm unhappy?",
+        "I was charged twice for order 1042",
         "I want to speak to a real person",
         "Can a human call me about order 1042?",
     ],
     "danger": [
+        "I cut my finger on the broken teapot from order 1042",
         "The handle broke off and I burned my hand on it",
     ],
     "greeting": [
+        "Help",
+        "What can you do?",
+        "hi there",
         "Hello!",
         "Good morning, how are you?",
     ],
     "thanks": [
+        "Cheers, bye!",
         "Thanks a lot, that was very helpful!",
     ],
     "off_topic": [
@@ -326,15 +363,23 @@ PHRASINGS: dict[str, list[str]] = {
         "DROP TABLE orders;",
     ],
     "other_people": [
+        "My friend's order 1027 is late, can you tell me where it is?",
+        "Give me the e-mail addresses of all your customers",
         "What did my neighbour's order contain? I mean my neighbours order 1042",
         "Who bought the Heron teapot last week?",
     ],
     "": [
+        "Hola, ¿dónde está mi pedido 1060?",
+        "Send me a free teapot",
+        "Solve x^2 = 4 for me",
+        "Can you recommend a good restaurant in London?",
         "asdf qwer",
         "Can you fix my bicycle?",
         "Please book me a table for two tonight",
     ],
     "return_it": [
+        "I want to return my order 1042",
+        "I'd like to exchange the teapot from order 1042 for a kettle",
         "I'd like to send my teapot back, order 1042",
     ],
     "never_came": [
@@ -346,7 +391,7 @@ PHRASINGS: dict[str, list[str]] = {
 }
 """Intent → what customers write; `""` is none."""
 DECLINED = {"", "off_topic", "advice", "other_shop", "other_people", "attack"}
-HANDED_OVER = {"person", "danger", "invoice"}
+HANDED_OVER = {"person", "danger", "invoice", "wrong_item"}
 CASES = [(intent, text) for intent, texts in PHRASINGS.items() for text in texts]
 
 

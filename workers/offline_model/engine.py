@@ -30,7 +30,7 @@ class OfflineModel:
     """Answers prompts by the rules in the agents' folders. A file that changed is read again.
 
     Args:
-        folders: Folders that contain agent folders; the first that has an agent wins.
+        folders: Agent folders, or folders that contain some; the first that has an agent wins.
     """
 
     folders: tuple[Path, ...] = ()
@@ -52,12 +52,14 @@ class OfflineModel:
 
     def problems(self) -> list[ScopeProblem]:
         """The mistakes of all rule files."""
-        files = [path for folder in self.folders for path in sorted(folder.glob(f"*/{FILE}"))]
-        return [problem for path in files for problem in self._load(path).problems]
+        return [problem for path in self._files() for problem in self._load(path).problems]
 
     def agents(self) -> list[str]:
         """The agents that have rules."""
-        return sorted({path.parent.name for folder in self.folders for path in folder.glob(f"*/{FILE}")})
+        return sorted({path.parent.name for path in self._files()})
+
+    def _files(self) -> list[Path]:
+        return [path for folder in self.folders for path in [*folder.glob(FILE), *sorted(folder.glob(f"*/{FILE}"))]]
 
     def _propose(self, prompt: Prompt, loaded: Loaded | None) -> PlanProposal:
         agent = prompt.agent or "(none)"
@@ -72,7 +74,7 @@ class OfflineModel:
         if not agent or agent.startswith(".") or "/" in agent or "\\" in agent:
             return None
         for folder in self.folders:
-            path = folder / agent / FILE
+            path = (folder if folder.name == agent and (folder / FILE).is_file() else folder / agent) / FILE
             if path.is_file():
                 return self._load(path)
         return None

@@ -94,30 +94,23 @@ def _walk(node: Any, place: _Place, lines: dict[_Place, int]) -> Iterator[tuple[
 
 
 def _line(lines: dict[_Place, int], place: _Place) -> int | None:
-    """The line of a place, or of the nearest place around it."""
-    while place and place not in lines:
-        place = place[:-1]
-    return lines.get(place)
+    """The line of a place, or of the nearest place around it; a `0` may be the schema's, for a list of one value."""
+    found: _Place = ()
+    for part in place:
+        if (*found, part) in lines:
+            found = (*found, part)
+        elif part != 0:
+            break
+    return lines.get(found)
 
 
 def _schema_problem(name: str, lines: dict[_Place, int], issue: Any) -> ScopeProblem:
     place = tuple(issue["loc"])
-    if len(place) >= 2 and (*place[:-1], 0) not in lines and place[:-1] in lines and place[-1] == 0:
-        place = place[:-1]  # a single value that stands for a list of one
     message = str(issue["msg"]).removeprefix("Value error, ")
     if issue["type"] == "extra_forbidden":
         message = "there is no such field"
     where = ".".join(str(part) for part in place)
-    return ScopeProblem(file=name, line=_line(lines, _in_file(lines, place)), problem=f"{where}: {message}")
-
-
-def _in_file(lines: dict[_Place, int], place: _Place) -> _Place:
-    """The place without the indices that the schema added to single values."""
-    found: _Place = ()
-    for part in place:
-        if (*found, part) in lines or part != 0:
-            found = (*found, part)
-    return found
+    return ScopeProblem(file=name, line=_line(lines, place), problem=f"{where}: {message}")
 
 
 def _cross_checks(rules: Rules) -> Iterator[tuple[_Place, str]]:
