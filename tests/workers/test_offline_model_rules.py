@@ -69,6 +69,8 @@ def ask(folder: Path, task: str, request: str, **sections: Any) -> str:
         ("goal: Show bill {{ number }}.", "goal: '{{ nu( }}'", 9, "the placeholder"),
         ("tool: get_bill", "tol: get_bill", 11, "a step has no field 'tol'"),
         ("id: bill", "id: Bill", 11, "match pattern"),
+        ("id: bill", "id: steps", 11, "the name of something else"),
+        ("id: bill", "id: number", 11, "the name of something else"),
         ("'Get bill {{ number }}'", "'{{ | }}'", 11, "the placeholder"),
         ("- {id: bill,", "- nothing\n        - {id: bill,", 11, "there is no step 'nothing'"),
         ("steps:\n", "decline: No.\n      steps:\n", 8, "one of `steps`"),

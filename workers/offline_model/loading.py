@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,15 @@ from pydantic import ValidationError
 
 from plangate.agents import ScopeProblem
 from plangate.plans import Plan
-from plangate.validation import nearest
 from workers.offline_model.rules import Rules, Situation, StepRule
 
 FILE = "offline.yaml"
 MAX_BYTES = 1_000_000
+_TAKEN = frozenset(
+    ("all", "gaps", "goal", "input", "intent", "item", "outcome", "request", "revision", "said")
+    + ("steps", "today", "user", "why")
+)
+"""Names that expressions know already: no step may hide them."""
 _Place = tuple[str | int, ...]
 
 
@@ -124,21 +129,30 @@ def _cross_checks(rules: Rules) -> Iterator[tuple[_Place, str]]:
     for key, intent in rules.intents.items():
         for name in intent.match:
             if name not in names:
-                hint = nearest(name, names)
+                hint = _nearest(name, names)
                 yield ("intents", key, "match", name), f"{name!r} is neither in `words` nor in `entities`{hint}"
         for part in ("plan", "revise"):
             for index, situation in enumerate(getattr(intent, part)):
                 yield from _situation_checks(rules, ("intents", key, part, index), situation)
 
 
+def _nearest(name: str, names: Iterable[str]) -> str:
+    """Like `plangate.validation.nearest`, without loading jsonschema: this process starts fast."""
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
 def _situation_checks(rules: Rules, place: _Place, situation: Situation) -> Iterator[tuple[_Place, str]]:
     steps: list[dict[str, Any]] = []
     for index, step in enumerate(situation.steps or []):
         if step.use is not None and step.use not in rules.steps:
-            hint = nearest(step.use, rules.steps)
+            hint = _nearest(step.use, rules.steps)
             yield (*place, "steps", index), f"there is no step {step.use!r} in `steps:`{hint}"
             return
-        steps.append(step_fields(rules, step))
+        fields = step_fields(rules, step)
+        if fields.get("id") in _TAKEN or fields.get("id") in rules.entities:
+            yield (*place, "steps", index), f"the id {fields['id']!r} is the name of something else in expressions"
+        steps.append(fields)
     try:
         Plan.model_validate({"steps": steps})
     except ValidationError as error:
