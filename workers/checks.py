@@ -69,6 +69,11 @@ class Surroundings:
         return cls(data_folder(data))
 
     @property
+    def task_queue(self) -> str:
+        """Where workers poll."""
+        return self.environ.get("PLANGATE_TASK_QUEUE") or TASK_QUEUE
+
+    @property
     def system(self) -> dict[str, Any]:
         """What `plangate up` says about the system on the data folder."""
         return read_system(self.folder)
@@ -99,7 +104,7 @@ async def check_server(where: Surroundings) -> list[Check]:
     except RPCError as error:
         return [_no_namespace(target.address, target.namespace, error)]
     seen = f"{target.address} (from {target.source}) answers, namespace {target.namespace} is there"
-    rest = await asyncio.gather(check_attributes(client), check_pollers(client))
+    rest = await asyncio.gather(check_attributes(client), check_pollers(client, where.task_queue))
     return [Check("temporal", Finding.OK, seen), *rest]
 
 
@@ -125,7 +130,7 @@ async def check_attributes(client: Client) -> Check:
     return Check(name, Finding.OK, "all are registered")
 
 
-async def check_pollers(client: Client, task_queue: str = TASK_QUEUE) -> Check:
+async def check_pollers(client: Client, task_queue: str) -> Check:
     """Whether a worker polls the task queue."""
     polled = {}
     kinds = {

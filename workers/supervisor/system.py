@@ -43,7 +43,7 @@ class Options:
     """`PLANGATE_AGENTS`, or `--agents`."""
     port: int | None = None
     ui_port: int | None = None
-    worker: Sequence[str] = (sys.executable, "-m", "workers.worker")
+    worker: Sequence[str] = (sys.executable, "-P", "-m", "workers.worker")
     """The worker's command line."""
 
 
@@ -156,7 +156,7 @@ class System:
 
     async def _start_offline_model(self, agents: Path, fresh: bool) -> None:
         port = self._port("model", None, fresh)
-        command = [sys.executable, "-m", "workers.offline_model", "--port", str(port), "--agents", str(agents)]
+        command = [sys.executable, "-P", "-m", "workers.offline_model", "--port", str(port), "--agents", str(agents)]
         await self._child(
             Program(
                 name="offline-model",
