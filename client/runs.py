@@ -1,7 +1,6 @@
 """The typed client of runs.
 
-    async with asyncio.timeout(60):
-        plangate = await Plangate.connect()
+    async with await Plangate.connect() as plangate:
         started = await plangate.start(RunRequest(agent="support", request="Where is order 1042?"))
         async for view in plangate.watch(started.run):
             ...
@@ -12,12 +11,14 @@ Every method raises `client.errors.ClientError`, never a Temporal error.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from client.listing import RunLine
 
+SETTLE_SECONDS = 0.1
 ANSWER_SECONDS = 5.0
 """Longest wait for a worker's answer to a query."""
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -74,6 +76,24 @@ class Plangate:
         """Connect; see `client.connection.connect`."""
         client, target = await connect(data)
         return cls(client, target)
+
+    async def __aenter__(self) -> Self:
+        """Use it for the length of an `async with`."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """See `close`."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Let the SDK's threads put down what they hold of Python.
+
+        A process that ends within moments of its last call is aborted now and then (temporalio/sdk-python#300,
+        "PyGILState_Release: thread state must be current"); with 1.35, in one of three cases here.
+        """
+        await asyncio.sleep(SETTLE_SECONDS)
 
     def handle(self, run: str) -> WorkflowHandle[Any, Any]:
         """Temporal's handle of a run; it follows continue-as-new."""

@@ -17,5 +17,5 @@ def main() -> None:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     # Not sys.exit: threads of the Temporal SDK's core that outlive a connection abort the interpreter's shutdown
-    # now and then ("PyGILState_Release: thread state must be current").
+    # now and then (temporalio/sdk-python#300, "PyGILState_Release: thread state must be current").
     os._exit(code)
