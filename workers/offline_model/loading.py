@@ -18,8 +18,7 @@ from workers.offline_model.rules import Rules, Situation, StepRule
 FILE = "offline.yaml"
 MAX_BYTES = 1_000_000
 _TAKEN = frozenset(
-    ("all", "gaps", "goal", "input", "intent", "item", "outcome", "request", "revision", "said")
-    + ("steps", "today", "user", "why")
+    "all gaps goal input intent item outcome request revision said steps today user why".split()  # noqa: SIM905
 )
 """Names that expressions know already: no step may hide them."""
 _Place = tuple[str | int, ...]
