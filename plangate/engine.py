@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from plangate import expressions
@@ -14,6 +15,15 @@ from plangate.errors import ErrorPayload, ErrorType
 from plangate.plans import Plan, Step
 from plangate.runs import INLINE_BYTES, CallStatus, Result, RunState, ScopeEntry, StepState, StepStatus
 from plangate.validation import dependencies, reference_roots
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Why a step is left out."""
+
+    reason: str
+    gap: bool
+    """Whether something is missing because of it: what it needs failed or was refused, not just not called for."""
 
 
 class Engine:
@@ -71,7 +81,7 @@ class Engine:
                 if not waits:
                     self._free.append(user)
 
-    def blocked(self, step: Step) -> str | None:
+    def blocked(self, step: Step) -> Blocked | None:
         """Why a step can't run although its dependencies have ended, or None.
 
         A step is left out when it takes values from a step that has no result, or comes after one that was rejected,
@@ -82,14 +92,10 @@ class Engine:
             dependency, state = self.steps[name], self.state.steps[name]
             if state.status is StepStatus.DONE:
                 continue
-            lacks = name in roots
-            stops = (
-                name in step.after
-                and not dependency.optional
-                and (state.status is not StepStatus.SKIPPED or state.blocked)
-            )
-            if lacks or stops:
-                return f"it needs {name!r}, which was {state.status.value}"
+            skipped = state.status is StepStatus.SKIPPED
+            stops = name in step.after and not dependency.optional and (not skipped or state.blocked)
+            if name in roots or stops:
+                return Blocked(f"it needs {name!r}, which was {state.status.value}", gap=not skipped or state.gap)
         return None
 
     def scope(self, roots: Iterable[str]) -> dict[str, ScopeEntry]:

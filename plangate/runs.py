@@ -143,6 +143,8 @@ class StepState(BaseModel):
     """Why it was skipped, failed or rejected."""
     blocked: bool = False
     """Skipped because of a step that it needs, not because its condition was false."""
+    gap: bool = False
+    """Skipped because of a step that failed or was refused: something is missing."""
     error: ErrorPayload | None = None
 
 

@@ -97,7 +97,7 @@ def gaps(state: RunState) -> list[str]:
     for item in reports(state):
         if item.status in (StepStatus.FAILED, StepStatus.REJECTED, StepStatus.CANCELLED):
             lines.append(f"{item.title}: {item.status.value}{f' ({item.reason})' if item.reason else ''}")
-        elif item.status is StepStatus.SKIPPED and state.steps[item.id].blocked:
+        elif state.steps[item.id].gap:
             lines.append(f"{item.title}: left out ({item.reason})")
         elif item.status is StepStatus.DONE and item.calls > item.done_calls and state.steps[item.id].items is not None:
             lines.append(f"{item.title}: {item.calls - item.done_calls} of {item.calls} items failed")

@@ -258,7 +258,7 @@ class Execution:
         if StepStatus.REJECTED in statuses:
             return Outcome.REJECTED
         ended_badly = {StepStatus.FAILED, StepStatus.CANCELLED, StepStatus.REJECTED}
-        if any(step.status in ended_badly or step.blocked for step in state.steps.values()):
+        if any(step.status in ended_badly or step.gap for step in state.steps.values()):
             return Outcome.DEGRADED
         partly = any(
             step.items is not None and sum(call.status is CallStatus.DONE for call in step.calls) < step.items

@@ -103,19 +103,20 @@ class Stepper:
 
     async def _begin(self, step: Step, state: StepState) -> bool:
         """Whether there is anything to do."""
-        if reason := self.engine.blocked(step):
-            self._skip(step, state, reason, blocked=True)
+        if blocked := self.engine.blocked(step):
+            state.blocked, state.gap = True, blocked.gap
+            self._skip(step, state, blocked.reason)
             return False
         if step.when is not None and not (await self._evaluate(step, step.when, "when")).truth:
-            self._skip(step, state, f"its condition is not met: {step.when}", blocked=False)
+            self._skip(step, state, f"its condition is not met: {step.when}")
             return False
         if step.for_each is not None:
             await self._spread(step, state, step.for_each)
         state.status = StepStatus.RUNNING
         return True
 
-    def _skip(self, step: Step, state: StepState, reason: str, *, blocked: bool) -> None:
-        state.status, state.reason, state.blocked = StepStatus.SKIPPED, reason, blocked
+    def _skip(self, step: Step, state: StepState, reason: str) -> None:
+        state.status, state.reason = StepStatus.SKIPPED, reason
         self.note("skipped", f"skipped {step.title or step.id}: {reason}", step.id)
 
     async def _spread(self, step: Step, state: StepState, expression: str) -> None:
