@@ -30,24 +30,30 @@ def print_runs(console: Console, lines: list[RunLine]) -> None:
         console.print("No runs.", style="dim")
         return
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    longest = {"run": max(len(line.run) for line in lines), "status": max(len(line.status) + 4 for line in lines)}
-    table.add_column("run", overflow="fold", min_width=min(longest["run"], 34))
-    table.add_column("status", overflow="fold", min_width=min(longest["status"], 20))
-    table.add_column("user", overflow="ellipsis", no_wrap=True)
-    table.add_column("started", no_wrap=True, min_width=7)
-    table.add_column("took", justify="right", no_wrap=True, min_width=8)
-    table.add_column("cost", justify="right", no_wrap=True, min_width=7)
+    run_width = min(max(len(line.run) for line in lines), 36)
+    status_width = min(max(len(_status(line)) for line in lines), 24)
+    user_width = max(8, console.width - run_width - status_width - 39)  # 27 for the rest, 12 between the columns
+    table.add_column("run", overflow="fold", width=run_width)
+    table.add_column("status", overflow="fold", width=status_width)
+    table.add_column("user", overflow="ellipsis", no_wrap=True, width=user_width)
+    table.add_column("started", no_wrap=True, width=9)
+    table.add_column("took", justify="right", no_wrap=True, width=11)
+    table.add_column("cost", justify="right", no_wrap=True, width=7)
     for line in lines:
-        status = f"{line.status} ({line.pending})" if line.pending > 1 else line.status
         table.add_row(
             Text(clean(line.run)),
-            Text(clean(status), style=_STATUS_STYLES.get(line.status, "")),
+            Text(clean(_status(line)), style=_STATUS_STYLES.get(line.status, "")),
             Text(clean(line.user), style="dim"),
             Text(local_time(line.started_at)),
             Text(since(line.started_at, line.ended_at)),
             Text("" if line.cost_usd is None else f"${line.cost_usd:.4f}"),
         )
     console.print(table)
+
+
+def _status(line: RunLine) -> str:
+    word = line.status.removesuffix(" for approval")
+    return f"{word} ({line.pending})" if line.pending > 1 else word
 
 
 def print_inbox(console: Console, gates: list[ApprovalRequest]) -> None:

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
+from client.listing import RunLine
 from client.render.checklist import Checklist
 from client.render.gates import gate_box
 from client.render.outcome import print_result
+from client.render.tables import print_runs
 from client.render.text import clean, duration, money, short
 from plangate.approvals import ApprovalRequest
 from plangate.runs import Outcome, Phase, RunResult, RunStatus, StepReport, StepStatus, Usage
@@ -102,8 +104,22 @@ def test_the_end_of_a_run_is_told_once_and_costs_are_never_made_up() -> None:
     assert money(Usage(calls=2, unpriced_calls=1, cost_usd=0.5)) == "$0.5000 + 1 calls of unknown cost"
 
 
+def test_a_list_of_runs_fits_into_80_columns_without_losing_an_id_or_a_status() -> None:
+    out = io.StringIO()
+    started = datetime.now(UTC) - timedelta(days=2)
+    line = RunLine(
+        run="support-c32olltc", user="someone.with.a.name@example.com", status="waiting for approval", pending=2
+    )
+    lines = [line.model_copy(update={"started_at": started, "cost_usd": 0.0123}), RunLine(run="x", status="completed")]
+    print_runs(Console(file=out, width=80), lines)
+    shown = out.getvalue()
+    assert max(len(row) for row in shown.splitlines()) <= 80
+    for whole in ("support-c32olltc", "waiting (2)", "2 d 0 h", "$0.0123", "completed"):
+        assert whole in shown
+
+
 def test_durations_and_short_texts() -> None:
-    assert [duration(s) for s in (-1, 0.04, 9.94, 9.96, 59.6, 3599, 7300)] == [
+    assert [duration(s) for s in (-1, 0.04, 9.94, 9.96, 59.6, 3599, 7300, 100000)] == [
         "0.0 s",
         "0.0 s",
         "9.9 s",
@@ -111,5 +127,6 @@ def test_durations_and_short_texts() -> None:
         "1 min 0 s",
         "59 min 59 s",
         "2 h 1 min",
+        "1 d 3 h",
     ]
     assert short("a\n b" * 40, 10) == "a ba ba b…"
