@@ -29,10 +29,10 @@ def print_runs(console: Console, lines: list[RunLine]) -> None:
     if not lines:
         console.print("No runs.", style="dim")
         return
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     run_width = min(max(len(line.run) for line in lines), 36)
     status_width = min(max(len(_status(line)) for line in lines), 24)
-    user_width = max(8, console.width - run_width - status_width - 39)  # 27 for the rest, 12 between the columns
+    user_width = max(8, console.width - run_width - status_width - 39)  # 27 for the rest, 12 between columns
     table.add_column("run", overflow="fold", width=run_width)
     table.add_column("status", overflow="fold", width=status_width)
     table.add_column("user", overflow="ellipsis", no_wrap=True, width=user_width)
