@@ -5,9 +5,11 @@ Search attributes and memo fields that runs carry are named here as well.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from temporalio.common import SearchAttributeKey
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import WorkflowRunner
+from temporalio.worker import Interceptor, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from plangate.payloads import DATA_CONVERTER
@@ -57,5 +59,7 @@ def _runner(existing: WorkflowRunner | None) -> WorkflowRunner:
 class PlangatePlugin(SimplePlugin):
     """Give it to `Client.connect(plugins=[…])`; workers take it over from their client."""
 
-    def __init__(self) -> None:
-        super().__init__("plangate", data_converter=DATA_CONVERTER, workflow_runner=_runner)
+    def __init__(self, interceptors: Sequence[Interceptor] = ()) -> None:
+        super().__init__(
+            "plangate", data_converter=DATA_CONVERTER, workflow_runner=_runner, interceptors=list(interceptors)
+        )

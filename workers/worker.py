@@ -35,6 +35,7 @@ from workers.connection import connect, find_target
 from workers.health import serve_health
 from workers.settings import Settings
 from workers.setup import missing_attributes
+from workers.telemetry import tracing
 from workflows.agent_run import AgentRun
 
 log = structlog.get_logger("plangate.worker")
@@ -122,12 +123,17 @@ async def serve(settings: Settings) -> None:
     catalogue = Catalogue.load([agents_folder(settings.agents)])
     for name, problems in catalogue.broken.items():
         log.error("agent not served", agent=name, problems=[str(problem) for problem in problems])
-    client = await connect(find_target(settings.data), plugins=[PlangatePlugin()])
-    await check_namespace(client)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    with tracing() as interceptors:
+        client = await connect(find_target(settings.data), plugins=[PlangatePlugin(interceptors)])
+        await check_namespace(client)
+        await _poll(client, catalogue, settings, stop)
+
+
+async def _poll(client: Client, catalogue: Catalogue, settings: Settings, stop: asyncio.Event) -> None:
     async with (
         await Store.open(settings.database_url, upgrade=settings.migrate) as store,
         ModelClient(ModelAccessSettings.load(), usage=store) as models,

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import httpx2
 import structlog
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
 
 from activities.models import chat_api, responses_api
 from activities.models.contracts import Completion, ModelCall, Reading
@@ -26,6 +28,7 @@ MAX_REPLY_BYTES = 16 * 1024 * 1024
 """Bytes of one HTTP reply at most, of a stream with all its events too; the rest is never read."""
 
 _log = structlog.get_logger(__name__)
+_tracer = trace.get_tracer("plangate")
 
 
 class UsageSink(Protocol):
@@ -69,7 +72,7 @@ class ModelClient:
         await self.aclose()
 
     async def complete(self, call: ModelCall, on_text: OnText | None = None) -> Completion:
-        """Ask, and record what it cost.
+        """Ask, and record what it cost; one span by OpenTelemetry's GenAI conventions when tracing is on.
 
         Args:
             call: The question.
@@ -78,6 +81,18 @@ class ModelClient:
         Raises:
             ApplicationError: The endpoint gave no answer; retryable or not by its type, see `activities.models.errors`.
         """
+        attributes = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": call.model,
+            "plangate.run": call.purpose.run,
+        }
+        with _tracer.start_as_current_span(f"chat {call.model}", kind=SpanKind.CLIENT, attributes=attributes) as span:
+            completion = await self._complete(call, on_text)
+            span.set_attribute("gen_ai.usage.input_tokens", completion.usage.input_tokens)
+            span.set_attribute("gen_ai.usage.output_tokens", completion.usage.output_tokens)
+            return completion
+
+    async def _complete(self, call: ModelCall, on_text: OnText | None) -> Completion:
         purpose = call.purpose
         attempted = f"asking the model {call.model!r} at {self._host} ({purpose.task})"
         if not self._secret and self.settings.base_url == OPENAI:
