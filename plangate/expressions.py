@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+from jmespath.functions import Functions
 
 from plangate.errors import ErrorType, PlangateError
 
@@ -15,6 +17,9 @@ WHOLE = "@"
 """What `roots` reports for an expression that takes the whole scope: its dependencies can't be known."""
 MAX_EXPRESSION = 2000
 """Characters of an expression at most."""
+MAX_NESTING = 100
+"""Levels of a parsed expression at most: evaluation is recursive, and has to end well on any stack."""
+_FUNCTIONS = frozenset(Functions.FUNCTION_TABLE)
 
 
 class Missing(PlangateError):
@@ -29,12 +34,26 @@ def check(expression: str) -> str | None:
     if len(expression) > MAX_EXPRESSION:
         return f"longer than {MAX_EXPRESSION} characters"
     try:
-        jmespath.compile(expression)
+        levels, functions = _survey(jmespath.compile(expression).parsed)
     except JMESPathError as error:
         return f"not a JMESPath expression: {str(error).splitlines()[0]}"
     except RecursionError:
         return "nested too deeply"
+    if levels > MAX_NESTING:
+        return "nested too deeply"
+    if unknown := sorted(functions - _FUNCTIONS):
+        return f"not a JMESPath expression: there is no function {unknown[0]}()"
     return None
+
+
+def _survey(node: Mapping[str, Any]) -> tuple[int, set[str]]:
+    """Levels of a parsed expression, and the functions that it calls; found without recursion."""
+    levels, functions, row = 0, set(), [node]
+    while row:
+        levels += 1
+        functions |= {each["value"] for each in row if each["type"] == "function_expression"}
+        row = [child for parent in row for child in parent.get("children", []) if isinstance(child, dict)]
+    return levels, functions
 
 
 def roots(expression: str) -> frozenset[str]:
@@ -56,9 +75,11 @@ def _collect(node: Mapping[str, Any], found: set[str], *, top: bool) -> None:
     if kind == "field":
         if top:
             found.add(node["value"])
-    elif kind == "current":
+    elif kind in ("current", "identity"):  # `@`, and what `*` and `[…]` apply to when nothing stands before them
         if top:
             found.add(WHOLE)
+    elif kind == "expref":  # `&price`: evaluated for each element of a list, never for the scope
+        return
     elif kind in ("subexpression", "index_expression", "projection", "value_projection", "filter_projection", "pipe"):
         _collect(children[0], found, top=top)
         for child in children[1:]:
@@ -87,12 +108,16 @@ def evaluate(expression: str, scope: Mapping[str, Any]) -> Any:
     """The value of an expression in a scope.
 
     Raises:
-        PlangateError: With type `UnresolvedReference`: a function got a value of a type that it doesn't take.
+        PlangateError: With type `UnresolvedReference`: a function got a value of a type that it doesn't take, or the
+            value isn't JSON (`to_number('nan')`, a sum that is too large).
     """
     try:
-        return jmespath.search(expression, scope)
-    except JMESPathError as error:
-        raise Missing(f"{expression!r} can't be evaluated: {str(error).splitlines()[0]}") from None
+        found = jmespath.search(expression, scope)
+        json.dumps(found, allow_nan=False)
+    except Exception as error:  # noqa: BLE001 - jmespath lets Python's own errors through; the expression is to blame
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise Missing(f"{expression!r} can't be evaluated: {why}") from None
+    return found
 
 
 def truth(value: Any) -> bool:
@@ -108,6 +133,8 @@ def resolve(value: Any, scope: Mapping[str, Any]) -> Any:
     """
     if isinstance(value, dict):
         if REF in value:
+            if len(value) > 1 or not isinstance(value[REF], str):
+                raise Missing('a reference is an object {"$ref": "<JMESPath>"} and no more')
             found = evaluate(value[REF], scope)
             if found is None:
                 raise Missing(f"the reference {value[REF]!r} leads to nothing in the results so far")
