@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from plangate import expressions
 from plangate.agents import Limits
-from plangate.plans import RESERVED_NAMES, Plan, PlanProblem, Step
+from plangate.plans import MAX_STEPS, RESERVED_NAMES, Fallback, Plan, PlanProblem, Step
 from plangate.toolkit import ToolPolicy
 
 
@@ -42,9 +42,26 @@ def validate_plan(
     else:
         parsed = _parse(data)
         if isinstance(parsed, list):
-            return None, parsed
+            sound, broken = _sound_steps(data)
+            names = frozenset(known) | broken
+            rest = _Check(sound, tools, schemas, limits, names, frozenset(taken) | frozenset(known)).run()
+            return None, [*parsed, *rest]
         plan = parsed
     return plan, list(_Check(plan, tools, schemas, limits, frozenset(known), frozenset(taken) | frozenset(known)).run())
+
+
+def _sound_steps(data: object) -> tuple[Plan, frozenset[str]]:
+    """Of a plan with mistakes in form: the steps that are right in form, and the ids of the others."""
+    given = data.get("steps") if isinstance(data, dict) else None
+    steps: list[Step] = []
+    broken: set[str] = set()
+    for entry in given[:MAX_STEPS] if isinstance(given, list) else []:
+        try:
+            steps.append(Step.model_validate(entry))
+        except ValidationError:
+            name = entry.get("id") if isinstance(entry, dict) else None
+            broken |= {name} if isinstance(name, str) else set()
+    return Plan(steps=steps), frozenset(broken)
 
 
 def dependencies(step: Step) -> frozenset[str]:
@@ -87,7 +104,8 @@ def _schema_problem(data: Mapping[str, Any], issue: Any) -> PlanProblem:
         location = location[2:]
     message = str(issue["msg"])
     if issue["type"] == "extra_forbidden":
-        allowed = Step.model_fields if step else Plan.model_fields
+        in_fallback = step is not None and len(location) > 1 and location[0] == "fallback"
+        allowed = (Fallback if in_fallback else Step if step else Plan).model_fields
         message = f"there is no such field{nearest(str(location[-1]), allowed)}; fields are {', '.join(allowed)}"
     return PlanProblem(step=step, where=".".join(map(str, location)), problem=message)
 
@@ -128,6 +146,9 @@ class _Check:
                 where="steps",
                 problem=f"{len(self.plan.steps)} steps are more than the scope's {self.limits.plan_steps}",
             )
+        if len(self.plan.steps) + len(self.taken) > MAX_STEPS:
+            problem = f"with the {len(self.taken)} steps that ended, these are more than the {MAX_STEPS} of any plan"
+            yield PlanProblem(where="steps", problem=problem)
         yield from self._names()
         for step in self.plan.steps:
             yield from self._tool(step.id, "tool", step.tool)
@@ -243,7 +264,8 @@ class _Check:
             if fallback.value is None:
                 yield PlanProblem(step=step.id, where="fallback", problem="a fallback has a `tool` or a `value`")
             for place, expression in expressions.references(fallback.value):
-                yield from self._reference(step.id, f"fallback.value.{place}", expression, loop=False)
+                where = f"fallback.value.{place}" if place else "fallback.value"
+                yield from self._reference(step.id, where, expression, loop=False)
             return
         yield from self._tool(step.id, "fallback.tool", fallback.tool)
         loop = step.for_each is not None
@@ -251,7 +273,9 @@ class _Check:
 
     def _cycles(self) -> Iterator[PlanProblem]:
         """Kahn's algorithm; what is left over lies on a cycle or behind one."""
-        needs = {step.id: (set(dependencies(step)) & self.ids) - {step.id} for step in self.plan.steps}
+        needs: dict[str, set[str]] = {name: set() for name in self.ids}
+        for step in self.plan.steps:
+            needs[step.id] |= (dependencies(step) & self.ids) - {step.id}
         users: dict[str, list[str]] = {name: [] for name in needs}
         for name, deps in needs.items():
             for dep in deps:
