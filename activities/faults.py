@@ -7,6 +7,8 @@ ToolError(permanent=True)                               Permanent          no
 time limit, TimeoutError, httpx2.TimeoutException       Timeout            yes
 connection refused, name not found                      Network            yes (nothing was sent)
 connection lost, HTTP 5xx, database unavailable         Unavailable        yes
+mail server says 4xx                                    Unavailable        yes
+mail server says 5xx, refuses every recipient           Permanent          no
 HTTP 429                                                RateLimited        yes, after `Retry-After`
 HTTP 401, 403                                           Authentication     no
 other HTTP 4xx                                          Permanent          no
@@ -15,19 +17,29 @@ anything else                                           Bug                no
 
 from __future__ import annotations
 
+import json
 import random
 import smtplib
+import socket
 from datetime import timedelta
 from typing import Any
 
 import httpx2
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from temporalio.exceptions import ApplicationError
 
 from activities.models.errors import MAX_RETRY_AFTER_SECONDS, retry_after_seconds
 from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
 from plangate.redaction import redacted
 from plangate.toolkit import RetrySettings, ToolError
+
+MAX_MESSAGE = 2000
+"""Characters of a fault's reason kept: what a tool raises may quote a whole page."""
+MAX_DETAILS = 50
+MAX_DETAIL = 300
+"""Characters of one detail."""
+MAX_INPUT = 8 * 1024
+"""Characters of JSON of redacted arguments shown."""
 
 
 def classify(error: BaseException) -> tuple[ErrorType, str, float | None]:
@@ -39,15 +51,22 @@ def classify(error: BaseException) -> tuple[ErrorType, str, float | None]:
             return error.type, error.message, None
         case httpx2.HTTPStatusError():
             return _by_status(error)
-        case httpx2.ConnectError() | httpx2.ConnectTimeout() | ConnectionRefusedError():
+        case httpx2.ConnectError() | httpx2.ConnectTimeout() | ConnectionRefusedError() | socket.gaierror():
             return ErrorType.NETWORK, f"no connection: {error}", None
         case httpx2.TimeoutException() | TimeoutError():
             return ErrorType.TIMEOUT, str(error) or "it took too long", None
         case smtplib.SMTPResponseException():
             passing = 400 <= error.smtp_code < 500
             return (ErrorType.UNAVAILABLE if passing else ErrorType.PERMANENT), f"mail server: {error}", None
+        case smtplib.SMTPRecipientsRefused():
+            passing = any(400 <= code < 500 for code, _ in error.recipients.values())
+            return (ErrorType.UNAVAILABLE if passing else ErrorType.PERMANENT), f"mail server: {error}", None
+        case IntegrityError() | ProgrammingError() | DataError():
+            return ErrorType.BUG, f"the database refused: {error.orig}", None
         case DBAPIError():
             return ErrorType.UNAVAILABLE, f"the database answered: {error.orig}", None
+        case FileNotFoundError() | FileExistsError() | IsADirectoryError() | NotADirectoryError() | PermissionError():
+            return ErrorType.BUG, f"it raised {type(error).__name__}: {error}", None
         case httpx2.TransportError() | OSError() | smtplib.SMTPException():
             return ErrorType.UNAVAILABLE, f"the connection broke: {type(error).__name__}: {error}", None
     return ErrorType.BUG, f"it raised {type(error).__name__}: {error}", None
@@ -69,17 +88,33 @@ def _by_status(error: httpx2.HTTPStatusError) -> tuple[ErrorType, str, float | N
 def payload(
     error: BaseException, *, tool: str, step: str, args: dict[str, Any] | None = None, attempt: int = 1
 ) -> ErrorPayload:
-    """What went wrong, in the one shape for errors."""
+    """What went wrong, in the one shape for errors; bounded, since it enters history."""
     type_, reason, _ = classify(error)
+    reason = _cut(reason, MAX_MESSAGE)
     return ErrorPayload(
         type=type_,
         message=reason if type_ is ErrorType.BUSINESS else f"{tool} failed: {reason}",
         attempted=tool,
         step=step,
-        input=redacted(args) if args is not None else None,
+        input=_small(args) if args is not None else None,
         attempts=attempt,
-        details=error.details if isinstance(error, PlangateError) else [],
+        details=_few(error.details) if isinstance(error, PlangateError) else [],
     )
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[:length] + "…"
+
+
+def _few(details: list[str]) -> list[str]:
+    more = [f"and {len(details) - MAX_DETAILS} more"] if len(details) > MAX_DETAILS else []
+    return [_cut(line, MAX_DETAIL) for line in details[:MAX_DETAILS]] + more
+
+
+def _small(args: dict[str, Any]) -> dict[str, Any] | None:
+    """The redacted arguments, or None when even so they are large."""
+    shown: dict[str, Any] = redacted(args)
+    return shown if len(json.dumps(shown, default=str)) <= MAX_INPUT else None
 
 
 def application_error(error: BaseException, payload: ErrorPayload, *, retries: RetrySettings) -> ApplicationError:
