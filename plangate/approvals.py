@@ -183,8 +183,13 @@ def _judge_settled(gate: ApprovalRequest, decision: ApprovalDecision) -> tuple[R
     when = gate.decided_at.isoformat(timespec="seconds") if gate.decided_at else "before"
     by = f" by {done.by}" if done and done.by else ""
     message = f"the approval {gate.id} was already {gate.status.value}{by} at {when}; nothing was changed"
-    same = done is not None and (done.action, done.by, done.args) == (decision.action, decision.by, decision.args)
-    return (ReceiptStatus.DUPLICATE if same else ReceiptStatus.LATE), message
+    return (
+        ReceiptStatus.DUPLICATE if done is not None and _says(done) == _says(decision) else ReceiptStatus.LATE
+    ), message
+
+
+def _says(decision: ApprovalDecision) -> tuple[Any, ...]:
+    return decision.action, decision.by, decision.args, decision.response
 
 
 _STATUS = {
