@@ -33,6 +33,6 @@ def _value(entry: ScopeEntry, found: Mapping[str, Any]) -> Any:
     if entry.stored is None:
         return entry.value
     if isinstance(entry.stored, list):
-        return [found[key] if key else None for key in entry.stored]
+        return [found[key] if key else entry.given.get(index) for index, key in enumerate(entry.stored)]
     value = found[entry.stored]
     return value if entry.index is None else value[entry.index]

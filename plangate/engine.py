@@ -58,18 +58,14 @@ class Engine:
         return self.state.steps[name].status.ended
 
     def take_ready(self) -> Iterable[Step]:
-        """Steps whose dependencies have all ended, each once, in the plan's order of becoming free."""
+        """Steps whose dependencies have all ended, each once, in the plan's order of becoming free.
+
+        A step that was cancelled before it was taken isn't among them.
+        """
         while self._free:
-            yield self.steps[self._free.popleft()]
-
-    @property
-    def has_ready(self) -> bool:
-        """Whether a step could start now."""
-        return bool(self._free)
-
-    def put_back(self, step: Step) -> None:
-        """A step that was taken but didn't start."""
-        self._free.appendleft(step.id)
+            name = self._free.popleft()
+            if not self._ended(name):
+                yield self.steps[name]
 
     def ended(self, step_id: str) -> None:
         """Tell that a step ended; the steps that waited for it may become ready."""
@@ -140,7 +136,10 @@ def _entry(step: StepState) -> ScopeEntry:
     stored = sum(result.size for result in items if result is not None) > INLINE_BYTES
     if not stored and all(result is None or result.inline for result in items):
         return ScopeEntry(value=[None if result is None else result.value for result in items])
-    return ScopeEntry(stored=[None if result is None else result.key for result in items])
+    return ScopeEntry(
+        stored=[None if result is None else result.key for result in items],
+        given={index: result.value for index, result in enumerate(items) if result is not None and not result.key},
+    )
 
 
 def done_results(step: StepState) -> dict[int | None, Result | None]:

@@ -309,6 +309,8 @@ class ScopeEntry(BaseModel):
     """Key of a stored result, or for a `for_each` step the keys of its items (None for an item without a result)."""
     index: int | None = None
     """Take this element of the stored list (for `item`)."""
+    given: dict[int, Any] = Field(default_factory=dict)
+    """Items whose value isn't stored: a person's answers and fixed fallback values."""
 
 
 class PlanTask(BaseModel):
