@@ -20,6 +20,8 @@ from plangate.toolkit import Tool
 
 PREVIEW = 200
 """Characters of a stored value shown in history."""
+MAX_MISTAKES = 50
+"""Mistakes of a call's arguments named at most."""
 _BLOCKED = Verdict(action=Action.BLOCK, rule="binding", reason="the arguments could not be bound")
 
 
@@ -59,7 +61,7 @@ class BindingActivities:
     async def _settle(self, task: BindTask, bound: Bound, tool: Tool) -> Bound:
         """Store what is too large for history, or open the gate."""
         large = strictjson.size(bound.args) > INLINE_BYTES
-        if bound.verdict.action is Action.ASK and large:
+        if large and (bound.verdict.action is Action.ASK or task.gate is not None):
             message = (
                 f"the arguments of {tool.name} are larger than {INLINE_BYTES // 1024} KiB: no person could check them"
             )
@@ -86,7 +88,7 @@ class BindingActivities:
         if not isinstance(value, list):
             return Evaluated(truth=expressions.truth(value))
         text = strictjson.canonical(value)
-        size = len(text.encode())
+        size = len(text.encode("utf-8", "surrogatepass"))
         result = Result(size=size, value=value)
         if size > INLINE_BYTES:
             await self._store.put_result(key=task.key, run=task.run, step=task.step, call=task.step, value_json=text)
@@ -98,16 +100,24 @@ def bind_arguments(tool: Tool, given: dict[str, Any]) -> dict[str, Any]:
     """The arguments as the tool gets them, as JSON: validated, with defaults.
 
     Raises:
-        PlangateError: With type `InvalidArguments` and every mistake in its details.
+        PlangateError: With type `InvalidArguments` and every mistake in its details; with `Bug` when the tool's own
+            types fail.
     """
     try:
-        bound: dict[str, Any] = tool.arguments.model_validate(given).model_dump(mode="json")
+        bound: dict[str, Any] = tool.arguments.model_validate(given).model_dump(mode="json", by_alias=True)
+        strictjson.canonical(bound)
     except ValidationError as error:
         issues = error.errors(include_url=False)
-        lines = [f"{'.'.join(map(str, issue['loc']))}: {issue['msg']}" for issue in issues]
+        lines = [f"{'.'.join(map(str, issue['loc']))}: {issue['msg']}" for issue in issues[:MAX_MISTAKES]]
         raise PlangateError(
             f"the arguments of {tool.name} are not right: {'; '.join(lines[:5])}",
             type=ErrorType.INVALID_ARGUMENTS,
             details=lines,
+        ) from None
+    except Exception as error:  # noqa: BLE001 - a number that isn't finite, or a validator of the tool's own
+        known = isinstance(error, ValueError)
+        raise PlangateError(
+            f"the arguments of {tool.name} can't be bound: {type(error).__name__}: {error}"[:2000],
+            type=ErrorType.INVALID_ARGUMENTS if known else ErrorType.BUG,
         ) from None
     return bound
