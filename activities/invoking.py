@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import json
+import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import Any
@@ -22,6 +23,7 @@ from plangate.toolkit import Tool, ToolContext
 MAX_RESULT_BYTES = 64 * 1024 * 1024
 """Bytes of a result's JSON at most."""
 PREVIEW = 200
+_MANY_DIGITS = re.compile(rb"[0-9]{4000}")
 
 
 class LazyConnection:
@@ -99,18 +101,21 @@ def encode(tool: Tool, value: Any) -> str:
         PlangateError: `InvalidResult` naming the field, or `ResultTooLarge`. Neither is tried again.
     """
     try:
-        text = tool.returns.dump_json(tool.returns.validate_python(value), warnings="error").decode()
+        raw = tool.returns.dump_json(tool.returns.validate_python(value), warnings="error")
+        text = raw.decode()
+        if _MANY_DIGITS.search(raw):
+            json.loads(text)  # a number of more digits than Python reads back
     except ValidationError as error:
         issues = error.errors(include_url=False)
         lines = [f"{'.'.join(map(str, issue['loc'])) or 'result'}: {issue['msg']}" for issue in issues]
         raise PlangateError(
             f"it returned what its type forbids: {'; '.join(lines[:5])}", type=ErrorType.INVALID_RESULT, details=lines
         ) from None
-    except PydanticSerializationError as error:
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise PlangateError(f"its result can't be written as JSON: {error}", type=ErrorType.INVALID_RESULT) from None
-    if len(text) > MAX_RESULT_BYTES:
+    if len(raw) > MAX_RESULT_BYTES:
         raise PlangateError(
-            f"its result has {len(text):,} characters of JSON, more than the {MAX_RESULT_BYTES:,} that can be stored",
+            f"its result has {len(raw):,} bytes of JSON, more than the {MAX_RESULT_BYTES:,} that can be stored",
             type=ErrorType.RESULT_TOO_LARGE,
         )
     return text

@@ -14,6 +14,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import structlog
 from pydantic import BaseModel
@@ -28,12 +29,13 @@ from activities.catalogue import Catalogue, LoadedAgent
 from activities.invoking import LazyConnection, as_result, encode, invoke
 from activities.ledger import LedgerState
 from activities.models.beats import Beats
+from activities.scopes import load_scope
 from activities.storage.store import Store
 from plangate import strictjson
 from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
 from plangate.policy import Action
 from plangate.redaction import redacted
-from plangate.runs import CallResult, Result, ToolCall
+from plangate.runs import CallResult, Result, ScopeEntry, ToolCall
 from plangate.toolkit import Effect, Idempotency, RetrySettings, Tool, ToolContext
 
 log = structlog.get_logger("plangate.tools")
@@ -74,6 +76,7 @@ class ToolActivities:
         self._catalogue, self._store = catalogue, store
         self._environ = os.environ if environ is None else environ
         self._executor = executor or ThreadPoolExecutor(max_workers=64, thread_name_prefix="tool")
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @activity.defn(dynamic=True)
     async def call_tool(self, raw: Sequence[RawValue]) -> CallResult:
@@ -105,7 +108,8 @@ class ToolActivities:
             tool = agent.tool(call.tool)
             given = call.args
             if call.args_key:
-                given = (await self._store.load_results([call.args_key]))[call.args_key]
+                scope = await load_scope(self._store, {"args": ScopeEntry(stored=call.args_key)})
+                given = scope["args"]
             args = bind_arguments(tool, given)
             digest = strictjson.digest(args)
             if call.digest and call.digest != digest:
@@ -122,12 +126,7 @@ class ToolActivities:
     async def _make(self, checked: _Checked) -> CallResult:
         consequential = checked.tool.settings.effect is Effect.CONSEQUENTIAL
         try:
-            if not consequential:
-                text = await self._plain(checked)
-            elif checked.tool.settings.idempotency is Idempotency.LEDGER:
-                text = await _to_the_end(self._in_ledger(checked))
-            else:
-                text = await _to_the_end(self._beside_ledger(checked))
+            text = await (_to_the_end(self._in_turn(checked)) if consequential else self._plain(checked))
         except _AlreadyFailed as failed:
             return CallResult(error=failed.error)
         except Exception as failure:
@@ -152,6 +151,14 @@ class ToolActivities:
         await self._store.put_result(key=call.key, run=call.run, step=call.step, call=call.call, value_json=text)
         return text
 
+    async def _in_turn(self, checked: _Checked) -> str:
+        """A consequential call. An attempt of its key that ran out of time but still works here is waited for."""
+        turn = self._turns.setdefault(checked.call.key, asyncio.Lock())
+        async with turn:
+            if checked.tool.settings.idempotency is Idempotency.LEDGER:
+                return await self._in_ledger(checked)
+            return await self._beside_ledger(checked)
+
     async def _in_ledger(self, checked: _Checked) -> str:
         """Effect, ledger row and use of the approval in one transaction."""
         try:
@@ -163,7 +170,7 @@ class ToolActivities:
                     return text
         except PlangateError as error:
             if error.type.kind is ErrorKind.BUSINESS:
-                await self._note_failure(checked, error)
+                await self._note_end(checked, LedgerState.FAILED, error)
             raise
         return known
 
@@ -176,11 +183,21 @@ class ToolActivities:
         try:
             found = None if first else await self._read_back(checked)
             value = found if found is not None else await self._invoke(checked, None)
-            text = encode(checked.tool, value)
         except PlangateError as error:
             if error.type.kind is ErrorKind.BUSINESS:
-                await self._note_failure(checked, error)
+                await self._note_end(checked, LedgerState.FAILED, error)
+            elif error.type is ErrorType.OUTCOME_UNKNOWN:
+                await self._note_end(checked, LedgerState.UNKNOWN, error)
             raise
+        try:
+            text = encode(checked.tool, value)
+        except PlangateError as error:
+            # No fallback and no revised plan may do it again: the call was made.
+            unclear = PlangateError(
+                f"the call was made, but {error.message}", type=ErrorType.OUTCOME_UNKNOWN, details=error.details
+            )
+            await self._note_end(checked, LedgerState.UNKNOWN, unclear)
+            raise unclear from None
         async with self._store.transaction() as conn:
             await self._keep(conn, checked, text)
         return text
@@ -194,8 +211,8 @@ class ToolActivities:
         mode = checked.tool.settings.idempotency
         entry = await ledger.claim(conn, checked.call, digest=checked.digest, mode=mode, attempt=checked.attempt)
         if entry.state is LedgerState.DONE:
-            found = await self._store.load_results([checked.call.key])
-            return strictjson.canonical(found[checked.call.key]), False
+            scope = await load_scope(self._store, {"result": ScopeEntry(stored=checked.call.key)})
+            return strictjson.canonical(scope["result"]), False
         if entry.state is LedgerState.FAILED and entry.error is not None:
             raise _AlreadyFailed(entry.error)
         if entry.state is LedgerState.UNKNOWN:
@@ -226,12 +243,12 @@ class ToolActivities:
         await self._store.save_result(conn, key=call.key, run=call.run, step=call.step, call=call.call, value_json=text)
         await ledger.finish(conn, call.key, LedgerState.DONE)
 
-    async def _note_failure(self, checked: _Checked, error: PlangateError) -> None:
+    async def _note_end(self, checked: _Checked, state: LedgerState, error: PlangateError) -> None:
         payload = faults.payload(error, tool=checked.tool.name, step=checked.call.step, attempt=checked.attempt)
         mode = checked.tool.settings.idempotency
         async with self._store.transaction() as conn:
             await ledger.claim(conn, checked.call, digest=checked.digest, mode=mode, attempt=checked.attempt)
-            await ledger.finish(conn, checked.call.key, LedgerState.FAILED, error=payload)
+            await ledger.finish(conn, checked.call.key, state, error=payload)
 
     async def _invoke(self, checked: _Checked, database: AsyncConnection | None) -> Any:
         tool = checked.tool
