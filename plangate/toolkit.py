@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
 
 from plangate.errors import ErrorType, PlangateError
 from plangate.strictjson import digest
@@ -294,7 +294,7 @@ def make_tool(function: Callable[..., Any], settings: ToolSettings) -> Tool:
     """Build the `Tool` of a typed function.
 
     Raises:
-        TypeError: When a parameter or the result has no type, or there is no docstring.
+        TypeError: When a parameter or the result has no type or one that isn't JSON, or there is no docstring.
     """
     name = function.__name__
     doc = inspect.getdoc(function)
@@ -304,16 +304,22 @@ def make_tool(function: Callable[..., Any], settings: ToolSettings) -> Tool:
     if "return" not in hints:
         raise TypeError(f"tool {name!r} needs a return type: what a tool returns is checked against it")
     context, fields = _parameters(name, function, hints)
-    arguments = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid", frozen=True), **fields)
-    version = digest([name, arguments.model_json_schema(), settings.model_dump(mode="json"), _source_digest(function)])[
-        :16
-    ]
+    try:
+        arguments = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid", frozen=True), **fields)
+        schema, returns = arguments.model_json_schema(), TypeAdapter(hints["return"])
+    except (PydanticUserError, NameError, ValueError) as error:
+        raise TypeError(f"tool {name!r}: its types can't be described as JSON: {str(error).splitlines()[0]}") from None
+    if lost := sorted(fields.keys() - arguments.model_fields.keys()):
+        raise TypeError(f"tool {name!r}: {lost[0]!r} can't be the name of an argument")
+    if _has_sets(schema):
+        raise TypeError(f"tool {name!r}: a set has no order to approve it in; take a list")
+    version = digest([name, schema, settings.model_dump(mode="json"), _source_digest(function)])[:16]
     return Tool(
         name=name,
         function=function,
         description=doc,
         arguments=arguments,
-        returns=TypeAdapter(hints["return"]),
+        returns=returns,
         settings=settings,
         context_parameter=context,
         is_async=inspect.iscoroutinefunction(function),
@@ -325,6 +331,8 @@ def _parameters(name: str, function: Callable[..., Any], hints: Mapping[str, Any
     context: str | None = None
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise TypeError(f"tool {name!r}: {parameter.name!r} can't be given by name; remove the `/`")
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise TypeError(f"tool {name!r}: `*{parameter.name}` can't be described to a planner; name each argument")
         hint = hints.get(parameter.name)
@@ -336,6 +344,12 @@ def _parameters(name: str, function: Callable[..., Any], hints: Mapping[str, Any
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (hint, default)
     return context, fields
+
+
+def _has_sets(schema: Any) -> bool:
+    if isinstance(schema, dict):
+        return schema.get("uniqueItems") is True or any(_has_sets(each) for each in schema.values())
+    return isinstance(schema, list) and any(_has_sets(each) for each in schema)
 
 
 def _source_digest(function: Callable[..., Any]) -> str:
