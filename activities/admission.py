@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime
 
 from temporalio import activity
@@ -92,8 +93,16 @@ def screen(request: RunRequest, *, limit: int) -> Verdict:
             rule="input.length",
             reason=f"The request has {len(text):,} characters; at most {limit:,} can be read. Please shorten it.",
         )
-    if "\x00" in text or sum(not (char.isprintable() or char.isspace()) for char in text) > len(text) // 10:
+    if "\x00" in text or sum(_is_noise(char) for char in text) > len(text) // 10:
         return Verdict(
             action=Action.BLOCK, rule="input.text", reason="The request is not readable text. Please write words."
         )
     return Verdict(action=Action.ALLOW, rule="input", reason="")
+
+
+def _is_noise(char: str) -> bool:
+    """Whether no text has this character: a control character, a lone surrogate, private use.
+
+    Format characters are text: they join emoji and the letters of several scripts.
+    """
+    return not char.isspace() and unicodedata.category(char) in ("Cc", "Cs", "Co")
