@@ -51,10 +51,10 @@ async def open_gate(driver: Driver, poll_seconds: float = 0.02) -> Gate:
         async with asyncio.timeout(_GATE_SECONDS):
             while True:
                 status = await handle.query("status")
-                if status["pending"]:
-                    return Gate(handle, status["pending"][0])
-                if status["outcome"]:
-                    raise NotMeasured(f"run {run_id!r} ended {status['outcome']!r} without coming to its gate")
+                if pending := status.get("pending"):
+                    return Gate(handle, pending[0])
+                if outcome := status.get("outcome"):
+                    raise NotMeasured(f"run {run_id!r} ended {outcome!r} without coming to its gate")
                 await asyncio.sleep(poll_seconds)
     except (TimeoutError, RPCError) as error:
         raise NotMeasured(f"run {run_id!r} did not come to its gate: {type(error).__name__} {error}") from error

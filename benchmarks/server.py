@@ -98,7 +98,10 @@ async def start_fake_model(processes: Processes, latency_ms: float) -> tuple[Chi
 
 
 def worker_env(address: str, model_url: str, folder: Path, contender: Contender) -> dict[str, str]:
-    """Environment of a worker process: nothing of the caller's keys, servers or proxies reaches it."""
+    """Environment of a worker process: nothing of the caller's keys, servers or proxies reaches it.
+
+    Bytecode is kept, as it is by default: without it the sandbox compiles a contender's workflow modules in each run.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -115,5 +118,7 @@ def worker_env(address: str, model_url: str, folder: Path, contender: Contender)
         "OPENAI_BASE_URL": f"{model_url}/v1",
         "OPENAI_API_KEY": "bench",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
         **filled,
     }

@@ -32,10 +32,14 @@ def _answer_text(result: Any) -> str:
 
 
 def _product_answer(result: Any) -> str:
-    """The answer of a run that has done all of its steps; anything else is no finished run."""
-    undone = [step["id"] for step in result["steps"] if step["status"] != "done"]
-    if result["outcome"] != "completed" or len(result["steps"]) != len(TOOL_NAMES) or undone:
-        return f"outcome {result['outcome']}, {len(result['steps'])} steps, not done: {undone}, {result['error']}"
+    """The answer of a run that has done all of its steps; anything else is no finished run.
+
+    Fields that have their default may be missing.
+    """
+    steps = result.get("steps", [])
+    undone = [step["id"] for step in steps if step.get("status") != "done"]
+    if result.get("outcome") != "completed" or len(steps) != len(TOOL_NAMES) or undone:
+        return f"outcome {result.get('outcome')}, {len(steps)} steps, not done: {undone}, {result.get('error')}"
     return str(result[ANSWER_FIELD])
 
 
