@@ -11,7 +11,7 @@ MAX_TEXT = 200
 MAX_ITEMS = 20
 """Entries of a list or object kept."""
 _TELLING = re.compile(
-    r"passw|secret|token|api_?key|authori[sz]ation|credential|cookie|private_?key|card_?number|cvv|cvc|\bpin\b|iban",
+    r"passw|secret|token|api[_-]?key|authori[sz]ation|credential|cookie|private[_-]?key|card[_-]?number|cvv|cvc|\bpin\b|iban",
     re.I,
 )
 
