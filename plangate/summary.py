@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import string
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,7 +15,7 @@ from plangate.runs import CallState, CallStatus, Outcome, RunState, StepReport, 
 _MARKS = {
     StepStatus.PENDING: "☐",
     StepStatus.RUNNING: "▶",
-    StepStatus.WAITING: "⏸",
+    StepStatus.WAITING: "◆",
     StepStatus.DONE: "☑",
     StepStatus.SKIPPED: "–",
     StepStatus.FAILED: "✗",
@@ -23,6 +24,8 @@ _MARKS = {
 }
 MAX_LINES = 60
 """Lines of a checklist shown at most."""
+MAX_VALUE = 1000
+"""Characters of an argument's value shown in a checklist."""
 MAX_WORDS = 120
 """Characters of a call in words."""
 
@@ -106,13 +109,13 @@ def gaps(state: RunState) -> list[str]:
 
 def approve_command(gate: ApprovalRequest) -> str:
     """The command that approves a gate."""
-    return f"plangate approve {gate.id}"
+    return f"plangate approve {shlex.quote(gate.id)}"
 
 
 def signal_command(gate: ApprovalRequest) -> str:
     """The same with nothing but the `temporal` CLI."""
     payload = f'{{"approval":"{gate.call}","digest":"{gate.digest[:16]}","by":"YOUR NAME"}}'
-    return f"temporal workflow signal -w {gate.run} --name approve --input '{payload}'"
+    return f"temporal workflow signal -w {shlex.quote(gate.run)} --name approve \\\n  --input '{payload}'"
 
 
 def checklist(state: RunState) -> str:
@@ -131,11 +134,19 @@ def checklist(state: RunState) -> str:
     if len(items) > MAX_LINES:
         lines.append(f"- … and {len(items) - MAX_LINES} more steps")
     for gate in [g for g in state.gates.values() if not g.settled][:20]:
-        lines += ["", f"### Waits for approval: {gate.title}", f"Why: {gate.reason}"]
-        lines += [f"Risk: {gate.risk}"] if gate.risk else []
-        lines += [f"- `{name}`: `{value}`" for name, value in gate.args.items()]
-        lines += [f"Until {_time(gate.deadline)}.", "```", approve_command(gate), signal_command(gate), "```"]
+        lines += ["", f"### Waits for approval: {gate.title}", ""]
+        lines += [f"- `{name}`: `{_inline(value)}`" for name, value in gate.args.items()]
+        lines += ["", f"Why: {gate.reason}" + (f"\nRisk: {gate.risk}" if gate.risk else "")]
+        lines += ["", f"Approve it until {_time(gate.deadline)}:", "", "```", approve_command(gate)]
+        lines += ["# or with Temporal's command line alone:", signal_command(gate), "```"]
     return "\n".join(lines)
+
+
+def _inline(value: Any) -> str:
+    """A value on one line of Markdown code: what stands in it can't look like another part of the page."""
+    text = value if isinstance(value, str) else repr(value)
+    plain = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[:MAX_VALUE]).replace("`", "'")
+    return plain + (f"… ({len(text):,} characters)" if len(text) > MAX_VALUE else "")
 
 
 def _time(moment: datetime | None) -> str:
@@ -176,7 +187,7 @@ def in_plain_words(state: RunState, *, ended_at: datetime) -> str:
     if items:
         source = "The caller's plan" if request.plan is not None else "The plan"
         revised = f", revised {state.revision} time{'s' * (state.revision != 1)}" if state.revision else ""
-        lines += ["", f"{source} had {len(items)} step{'s' * (len(items) != 1)}{revised}:"]
+        lines += ["", f"{source} had {len(items)} step{'s' * (len(items) != 1)}{revised}:", ""]
     for item in items[:MAX_LINES]:
         lines.append(f"- {_MARKS[item.status]} {item.summary or item.title} — {_ending(item)}")
     if len(items) > MAX_LINES:
@@ -194,7 +205,7 @@ def _ending(item: StepReport) -> str:
 
 
 def _decisions(state: RunState) -> list[str]:
-    lines = [""] if state.gates else []
+    lines = ["", "Decisions:", ""] if state.gates else []
     for gate in state.gates.values():
         if gate.decision is not None:
             by = gate.decision.by or "somebody who gave no name"
