@@ -47,7 +47,7 @@ async def local_server(**dynamic_config: str) -> AsyncIterator[WorkflowEnvironme
         extra += ["--dynamic-config-value", f"{name.replace('__', '.')}={value}"]
     path = TEMPORAL if TEMPORAL.exists() else shutil.which("temporal")
     environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(path), dev_server_extra_args=extra, plugins=[PlangatePlugin()]
+        dev_server_existing_path=str(path), dev_server_extra_args=extra, plugins=[PlangatePlugin(strict=True)]
     )
     async with environment:
         yield environment

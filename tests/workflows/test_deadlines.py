@@ -28,7 +28,7 @@ PAY = {"id": "p", "tool": "pay", "args": {"to": "ann", "amount": 30}}
 async def skipping() -> AsyncIterator[WorkflowEnvironment]:
     path = Path(sys.executable).parent / "temporal-test-server"
     environment = await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(path), plugins=[PlangatePlugin()]
+        test_server_existing_path=str(path), plugins=[PlangatePlugin(strict=True)]
     )
     async with environment:
         request = AddSearchAttributesRequest(
