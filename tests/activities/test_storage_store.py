@@ -312,6 +312,19 @@ async def test_two_stores_write_to_one_file(tmp_path: Path) -> None:
         assert len(await rows_of(one, tables.usage)) == 200
 
 
+async def test_a_transaction_that_reads_first_still_gets_to_write(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/plangate.db"
+
+    async def count_and_add(store: Store, name: str) -> None:
+        async with store.transaction() as connection:
+            await connection.execute(select(tables.ledger.c.key))
+            await connection.execute(insert(tables.ledger), a_ledger_row(name, None))
+
+    async with await Store.open(url, upgrade=True) as one, await Store.open(url) as two:
+        await asyncio.gather(*(count_and_add(s, f"{n}-{id(s)}") for n in range(30) for s in (one, two)))
+        assert len(await rows_of(one, tables.ledger)) == 60
+
+
 async def test_sqlite_is_tuned_and_readers_cannot_write(tmp_path: Path) -> None:
     async with await Store.open(f"sqlite:///{tmp_path}/plangate.db", upgrade=True) as store:
         async with store.transaction() as connection:

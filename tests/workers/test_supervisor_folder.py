@@ -56,8 +56,8 @@ def test_ports_are_remembered_and_a_broken_file_is_none(folder: DataFolder) -> N
 
 
 def test_children_of_a_previous_life_are_ended_and_nobody_else(folder: DataFolder) -> None:
-    stay = [sys.executable, "-I", "-S", "-c", "import signal\nwhile True: signal.pause()"]
-    with subprocess.Popen(stay) as ours, subprocess.Popen(stay) as stranger:
+    stay = [sys.executable, "-I", "-S", "-c", "import sys; sys.stdin.read()"]  # ends with this test at the latest
+    with subprocess.Popen(stay, stdin=-1) as ours, subprocess.Popen(stay, stdin=-1) as stranger:
         folder.publish(
             {"address": "127.0.0.1:1", "pids": {"worker": ours.pid, "temporal": stranger.pid, "gone": 2**22}}
         )
