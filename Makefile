@@ -68,6 +68,10 @@ format: setup ## format the code and repair what lint can repair
 bench: setup ## measure against plain Temporal and the peers; ARGS="--quick" for a smoke test
 	$(UV) run --frozen --project benchmarks python -m benchmarks.run $(ARGS)
 
+.PHONY: chaos
+chaos: setup ## kill workers and the server at random while refunds run; SEED=n RUNS=n
+	$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
+
 .PHONY: wheel
 wheel: $(UV_STAMP) ## build dist/plangate-*.whl
 	$(UV) build --wheel --out-dir dist
