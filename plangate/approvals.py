@@ -209,7 +209,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """What an edit changes, one line a field."""
     lines = []
     for name in [*old, *(key for key in new if key not in old)]:
-        if old.get(name) != new.get(name):
+        if (name in old, old.get(name)) != (name in new, new.get(name)):
             before = repr(old[name]) if name in old else "(not given)"
             after = repr(new[name]) if name in new else "(not given)"
             lines.append(f"{name}: {before} → {after}")
