@@ -99,6 +99,13 @@ async def connect(data: str | Path | None = None) -> tuple[Client, Target]:
     return client, target
 
 
+def quiet() -> None:
+    """Keep the SDK's own log lines, about calls that it tries again, out of a person's terminal."""
+    from temporalio.runtime import Runtime, TelemetryConfig
+
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)), error_if_already_set=False)
+
+
 def _profile() -> ClientConfigProfile:
     from temporalio.envconfig import ClientConfigProfile
 

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from client.cli.asking import Asker
 from client.cli.following import Ask, Follower
-from client.cli.options import acting_person, interactive, print_json
+from client.cli.options import acting_person, go, interactive, print_json
 from client.connection import data_folder
 from client.embedded import EmbeddedSystem
 from client.errors import ClientError, ExitCode
@@ -67,7 +67,7 @@ def run_demo(request: str, *, data: str = "", as_json: bool = False) -> int:
         make_fresh(folder)
     out = make_console(sys.stderr if as_json else None)
     demo = Demo(folder, request or REQUEST, out, asks=interactive() and not as_json)
-    return asyncio.run(demo.run(as_json=as_json))
+    return go(demo.run(as_json=as_json))
 
 
 def isolate(folder: Path) -> None:

@@ -194,7 +194,7 @@ class Plangate:
 
     async def cancel(self, run: str) -> None:
         """Ask a run to stop: tools in flight finish or report, the rest isn't started."""
-        await self.expect_open(run, "cancel it")
+        await self.expect_open(run)
         with explained("cancel the run", run=run):
             await self.handle(run).cancel()
 
@@ -203,19 +203,20 @@ class Plangate:
         with explained(f"{signal.replace('_', ' ')} {run!r}", run=run):
             await self.handle(run).signal(signal, payload)
 
-    async def expect_open(self, run: str, attempt: str) -> None:
+    async def has_ended(self, run: str) -> bool:
+        """Whether a run is over; known to the server, without a worker."""
+        with explained(f"look up {run!r}", run=run):
+            found = await self.handle(run).describe()
+        return found.close_time is not None
+
+    async def expect_open(self, run: str) -> None:
         """Make sure that a run hasn't ended.
 
         Raises:
             ClientError: `REFUSED` when it has.
         """
-        from temporalio.client import WorkflowExecutionStatus
-
-        with explained(attempt, run=run):
-            found = await self.handle(run).describe()
-        if found.status is not WorkflowExecutionStatus.RUNNING:
-            word = found.status.name.lower().replace("_", " ") if found.status else "closed"
-            raise ClientError(f"The run {run!r} has ended ({word}); nothing was changed.", code=ExitCode.REFUSED)
+        if await self.has_ended(run):
+            raise ClientError(f"The run {run!r} has ended; nothing was changed.", code=ExitCode.REFUSED)
 
 
 def _search_attributes(request: RunRequest) -> Any:

@@ -72,10 +72,18 @@ async def watch(client: Client, run: str, *, poll_seconds: float = POLL_SECONDS)
 
 
 async def _look(client: Client, handle: WorkflowHandle[Any, Any], run: str) -> View:
+    from temporalio.client import WorkflowQueryRejectedError
+    from temporalio.common import QueryRejectCondition
+
+    limit = timedelta(seconds=QUERY_SECONDS)
     with explained("watch the run", run=run):
-        status: RunStatus = await handle.query(
-            "status", result_type=RunStatus, rpc_timeout=timedelta(seconds=QUERY_SECONDS)
-        )
+        try:
+            status: RunStatus = await handle.query(
+                "status", result_type=RunStatus, reject_condition=QueryRejectCondition.NOT_OPEN, rpc_timeout=limit
+            )
+        except WorkflowQueryRejectedError:  # it has ended, which a run that failed at once doesn't know of itself
+            status = await handle.query("status", result_type=RunStatus, rpc_timeout=limit)
+            return View(status, status.answer, closed=True)
         text = ""
         if status.phase is Phase.ANSWERING:
             text = await _streamed(client, handle)

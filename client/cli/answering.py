@@ -198,7 +198,7 @@ async def _send(
     decision = ApprovalDecision(approval=approval_id(run, call), id=uuid.uuid4().hex, **wanted)
     if not signal:
         return run, decision, await plangate.decide(run, decision)
-    await plangate.expect_open(run, "send the decision")
+    await plangate.expect_open(run)
     await plangate.signal(run, decision)
     return run, decision, None
 

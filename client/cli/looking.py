@@ -11,7 +11,6 @@ from client.cli.options import AsJson, Data, RunId, console, go, print_json
 
 if TYPE_CHECKING:
     from client.listing import RunLine
-    from client.runs import Plangate
 
 
 def register(app: typer.Typer) -> None:
@@ -36,23 +35,18 @@ def show(
 
 async def _show(run: str, data: Path | None, timeline: bool) -> dict[str, Any]:
     from client.runs import Plangate
-    from plangate.runs import Phase
 
     plangate = await Plangate.connect(data)
+    ended = await plangate.has_ended(run)
     status = await plangate.status(run)
-    ended = status.phase is Phase.ENDED
     return {
         "run": run,
         "status": status,
         "plan": await plangate.plan(run),
-        "result": await _result(plangate, run) if ended else None,
+        "result": await plangate.result(run) if ended else None,
         "timeline": await plangate.timeline(run) if timeline else [],
         "ui": plangate.target.run_url(run),
     }
-
-
-async def _result(plangate: Plangate, run: str) -> Any:
-    return await plangate.result(run)
 
 
 def _print_run(found: dict[str, Any]) -> None:

@@ -46,6 +46,9 @@ def go(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work."""
     import asyncio
 
+    from client.connection import quiet
+
+    quiet()
     return asyncio.run(work)
 
 

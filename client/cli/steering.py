@@ -58,7 +58,7 @@ async def _cancel(run: str, data: object) -> None:
 
 async def _steer(run: str, data: object, signal: str, **payload: str) -> None:
     plangate = await _connect(data)
-    await plangate.expect_open(run, f"{signal} it")
+    await plangate.expect_open(run)
     await plangate.steer(run, signal, **payload)
 
 
@@ -66,7 +66,7 @@ async def _cancel_step(run: str, data: object, step: str, by: str, reason: str) 
     from client.errors import ClientError, ExitCode
 
     plangate = await _connect(data)
-    await plangate.expect_open(run, "cancel a step of it")
+    await plangate.expect_open(run)
     status = await plangate.status(run)
     found = next((one for one in status.steps if one.id == step), None)
     if found is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from client.errors import ClientError, ExitCode
@@ -93,6 +95,20 @@ async def test_every_end_of_a_run_has_a_result(shop: Shop) -> None:
     await shop.waiting(run)
     await shop.plangate.handle(run).terminate("the operator's reason")
     assert (await shop.plangate.result(run)).outcome is Outcome.FAILED
+
+
+async def test_a_run_whose_input_is_not_right_ends_and_says_why(shop: Shop) -> None:
+    run = new_run_id("support")
+    await shop.plangate.client.start_workflow("AgentRun", {"agent": 5}, id=run, task_queue="plangate")
+    async with asyncio.timeout(20):
+        views = [view async for view in shop.plangate.watch(run)]
+    assert views[-1].closed
+    result = await shop.plangate.result(run)
+    assert result.outcome is Outcome.FAILED
+    assert result.error is not None
+    assert "the input of AgentRun is not right" in result.error.message
+    shown = await shop.cli("show", run)
+    assert (shown.code, "the input of AgentRun is not right" in " ".join(shown.out.split())) == (0, True)
 
 
 async def test_the_answer_is_streamed_while_it_is_written(shop: Shop) -> None:
