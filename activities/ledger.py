@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.storage import tables
+from activities.storage.statements import insert_into
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
 from plangate.runs import ToolCall
 from plangate.toolkit import Idempotency
@@ -91,8 +91,9 @@ async def _insert(conn: AsyncConnection, call: ToolCall, *, digest: str, mode: I
         "attempts": 1,
         "intended_at": datetime.now(UTC),
     }
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(tables.ledger).values(values).on_conflict_do_nothing(index_elements=["key"])
+    statement = (
+        insert_into(conn.dialect.name, tables.ledger).values(values).on_conflict_do_nothing(index_elements=["key"])
+    )
     try:
         done = await conn.execute(statement)
     except IntegrityError:

@@ -22,7 +22,8 @@ from temporalio.worker import Worker
 from activities.admission import AdmissionActivities
 from activities.binding import BindingActivities
 from activities.catalogue import Catalogue, agents_folder
-from activities.models import ModelAccessSettings, ModelClient
+from activities.models import ModelAccessSettings, ModelClient, Role
+from activities.models.prices import load_prices
 from activities.planning import PlanningActivities
 from activities.recording import RecordingActivities
 from activities.responding import RespondingActivities
@@ -89,6 +90,12 @@ def make_worker(
     )
 
 
+def models_in_use(settings: ModelAccessSettings, catalogue: Catalogue) -> set[str]:
+    """The models that runs of these agents ask, except those that the operator gave a price."""
+    names = {settings.model_for(role, agent.settings.models) for agent in catalogue.agents.values() for role in Role}
+    return names - settings.prices.keys()
+
+
 async def check_namespace(client: Client) -> None:
     """Runs set search attributes; a server that doesn't know them would refuse every workflow task.
 
@@ -139,6 +146,7 @@ async def _poll(client: Client, catalogue: Catalogue, settings: Settings, stop: 
         ModelClient(ModelAccessSettings.load(), usage=store) as models,
     ):
         await prepare_agents(catalogue, store)
+        await load_prices(models_in_use(models.settings, catalogue))
         worker = make_worker(
             client, catalogue=catalogue, store=store, models=models, settings=settings, task_queue=settings.task_queue
         )

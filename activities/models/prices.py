@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import pickle
+import sys
+from collections.abc import Iterable, Mapping
 
+import structlog
 from genai_prices import Usage as PricedUsage
 from genai_prices import calc_price
+from genai_prices.data_snapshot import DataSnapshot, set_custom_snapshot
 
 from activities.models.contracts import Tokens
 from activities.models.settings import ModelPrice
 from plangate.runs import Usage
 
 _MILLION = 1_000_000
+_LOOK_UP = """
+import dataclasses, pickle, sys
+from genai_prices.data_snapshot import get_snapshot
+found = {}
+for model in sys.argv[1:]:
+    try:
+        provider, info = get_snapshot().find_provider_model(model, None, None, None)
+    except LookupError:
+        continue
+    kept = found.setdefault(provider.id, dataclasses.replace(provider, models=[]))
+    kept.models.append(info)
+sys.stdout.buffer.write(pickle.dumps(list(found.values())))
+"""
+_log = structlog.get_logger(__name__)
+
+
+async def load_prices(models: Iterable[str]) -> None:
+    """Keep only these models' prices in memory: a process of its own reads the whole table, 10 MiB, and ends.
+
+    What isn't among them is looked up in the whole table later on.
+    """
+    names = sorted(set(models))
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-c", _LOOK_UP, *names, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await child.communicate()
+    if child.returncode:
+        _log.warning("prices not loaded beforehand", models=names)
+        return
+    providers = pickle.loads(output)  # noqa: S301 - from our own child
+    set_custom_snapshot(DataSnapshot(providers=providers, from_auto_update=False))
 
 
 def usage_of(model: str, tokens: Tokens | None, prices: Mapping[str, ModelPrice], *, alias: str = "") -> Usage:
@@ -44,7 +80,9 @@ def _cost(model: str, tokens: Tokens, price: ModelPrice | None) -> float | None:
     used = PricedUsage(
         input_tokens=tokens.input, cache_read_tokens=min(tokens.cached, tokens.input), output_tokens=tokens.output
     )
-    try:
-        return float(calc_price(used, model).total_price)
-    except (LookupError, ValueError):
-        return None
+    for _ in range(2):
+        try:
+            return float(calc_price(used, model).total_price)
+        except (LookupError, ValueError):
+            set_custom_snapshot(None)  # the whole table
+    return None

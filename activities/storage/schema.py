@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
+
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,9 +26,25 @@ async def ensure_newest(url: str) -> None:
         PlangateError: The database can't be reached or can't be migrated.
     """
     if await current_revision(url) != NEWEST:
-        from activities.storage.migrate import migrate
+        await _migrate_in_a_child(url)
 
-        await migrate(url)
+
+async def _migrate_in_a_child(url: str) -> None:
+    """Alembic stays in memory once it is loaded, so a worker lets another process migrate."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "activities.storage",
+        "upgrade",
+        env={**os.environ, "PLANGATE_DATABASE_URL": url},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await child.communicate()
+    if child.returncode:
+        said = errors.decode(errors="replace").strip() or f"the migration ended with {child.returncode}"
+        raise PlangateError(said, type=ErrorType.UNAVAILABLE)
 
 
 async def current_revision(url: str) -> str | None:

@@ -7,15 +7,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Executable, Table, or_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from activities.storage import tables
 from plangate.approvals import ApprovalRequest, GateStatus, Receipt
 from plangate.runs import Phase, RunResult
 from plangate.strictjson import canonical
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,13 @@ class Statements:
 def statements(dialect: str) -> Statements:
     """The statements for `sqlite` or `postgresql`."""
     approvals, results = tables.approvals, tables.results
-    gate = _insert(dialect, approvals)
-    run = _insert(dialect, tables.runs)
-    result = _insert(dialect, results)
+    gate = insert_into(dialect, approvals)
+    run = insert_into(dialect, tables.runs)
+    result = insert_into(dialect, results)
     return Statements(
-        open_run=_insert(dialect, tables.runs).on_conflict_do_nothing(index_elements=["run"]),
+        open_run=insert_into(dialect, tables.runs).on_conflict_do_nothing(index_elements=["run"]),
         end_run=run.on_conflict_do_update(index_elements=["run"], set_=_new(run, tables.runs, but=("started_at",))),
-        open_gate=_insert(dialect, approvals).on_conflict_do_nothing(index_elements=["id"]),
+        open_gate=insert_into(dialect, approvals).on_conflict_do_nothing(index_elements=["id"]),
         settle_gate=gate.on_conflict_do_update(
             index_elements=["id"],
             set_=_new(gate, approvals),
@@ -50,14 +53,19 @@ def statements(dialect: str) -> Statements:
                 gate.excluded.decided_at > approvals.c.decided_at,
             ),
         ),
-        add_decision=_insert(dialect, tables.decisions).on_conflict_do_nothing(index_elements=["dedupe"]),
-        add_usage=_insert(dialect, tables.usage).on_conflict_do_nothing(index_elements=["id"]),
+        add_decision=insert_into(dialect, tables.decisions).on_conflict_do_nothing(index_elements=["dedupe"]),
+        add_usage=insert_into(dialect, tables.usage).on_conflict_do_nothing(index_elements=["id"]),
         save_result=result.on_conflict_do_update(index_elements=["key"], set_=_new(result, results)),
     )
 
 
-def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+def insert_into(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An `INSERT` that knows `ON CONFLICT`, in the words of a dialect."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql  # 4 MiB that a worker on SQLite doesn't need
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def _new(insert: sqlite.Insert | postgresql.Insert, table: Table, *, but: tuple[str, ...] = ()) -> dict[str, Any]:
