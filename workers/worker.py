@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
@@ -169,7 +170,7 @@ def main() -> int:
     except InvalidInput as error:
         print(f"plangate worker: {error}", file=sys.stderr)
         return 2
-    except (PlangateError, RuntimeError) as error:
+    except (PlangateError, RuntimeError, OSError) as error:
         print(f"plangate worker: {error}", file=sys.stderr)
         return 3
     return 0
@@ -177,6 +178,7 @@ def main() -> int:
 
 def configure_logs(level: str) -> None:
     """Structured logs: one JSON object a line on stderr."""
+    logging.getLogger("temporalio.activity").setLevel(logging.ERROR)  # a failed call has its own line already
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

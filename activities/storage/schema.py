@@ -33,6 +33,7 @@ async def _migrate_in_a_child(url: str) -> None:
     """Alembic stays in memory once it is loaded, so a worker lets another process migrate."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",
         "-m",
         "activities.storage",
         "upgrade",
