@@ -135,7 +135,7 @@ class ToolActivities:
             )
             if payload.type.kind is ErrorKind.BUSINESS:
                 return CallResult(error=payload)
-            raise self._failure(failure, checked.call, checked.attempt, checked) from failure
+            raise self._failure(failure, checked.call, checked.attempt, checked) from None
         return CallResult(result=as_result(checked.call.key, text))
 
     async def _plain(self, checked: _Checked) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -159,7 +160,7 @@ def without_machine(text: str) -> str:
             return {**kept, "identity": "recorder"} if "identity" in kept else kept
         return [clean(item) for item in value] if isinstance(value, list) else value
 
-    return json.dumps(clean(json.loads(text)), indent=1)
+    return re.sub(r"\d+@[\w.]+-", "recorder-", json.dumps(clean(json.loads(text)), indent=1))
 
 
 async def main(names: list[str]) -> None:
