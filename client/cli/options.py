@@ -49,7 +49,10 @@ def go(work: Coroutine[Any, Any, T]) -> T:
     from client.connection import quiet
 
     quiet()
-    return asyncio.run(work)
+    try:
+        return asyncio.run(work)
+    except asyncio.CancelledError:  # ended by SIGTERM
+        raise KeyboardInterrupt from None
 
 
 def print_json(value: Any) -> None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from client.demo import customer, isolate, make_fresh
-from tests.client.conftest import run_cli
+from tests.client.conftest import cli_environment, run_cli, until
 
 
 async def test_the_demo_in_a_pipe_sends_the_approval_from_a_second_process_and_ends_everything(tmp_path: Path) -> None:
@@ -21,6 +25,32 @@ async def test_the_demo_in_a_pipe_sends_the_approval_from_a_second_process_and_e
         max(len(line) for line in ended.out.splitlines() if "plangate approve" not in line and "http" not in line) <= 80
     )
     assert not (tmp_path / "demo" / "system.json").exists()
+
+
+async def test_a_demo_that_is_told_to_end_takes_its_children_along(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(str(Path(sys.executable).parent / "plangate"), "demo"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=cli_environment({"PLANGATE_DATA": str(tmp_path)}),
+    )
+    system = tmp_path / "demo" / "system.json"
+
+    async def up() -> bool:
+        return system.exists()
+
+    await until(up, seconds=90)
+    pids = json.loads(system.read_text(encoding="utf-8"))["pids"]
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(60):
+        out, _ = await process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in out.decode()
+    assert not system.exists()
+    for pid in pids.values():
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 async def test_a_demo_that_cannot_start_says_why(tmp_path: Path) -> None:
