@@ -122,24 +122,29 @@ def checklist(state: RunState) -> str:
     """The run's current details in the Temporal UI: the plan as a checklist, and what waits for whom (Markdown)."""
     lines = [f"**{state.phase.value.capitalize()}**" + (f" · plan revision {state.revision}" if state.revision else "")]
     if state.plan and state.plan.goal:
-        lines += ["", f"Goal: {state.plan.goal}"]
+        lines += ["", f"Goal: {_line(state.plan.goal)}"]
     items = reports(state)
     if items:
         lines.append("")
     for item in items[:MAX_LINES]:
         words = f": {item.summary}" if item.summary and item.summary != item.title else ""
         many = f" ({item.done_calls}/{item.calls})" if state.steps[item.id].items is not None else ""
-        why = f" — {item.reason}" if item.reason else ""
-        lines.append(f"- {_MARKS[item.status]} **{item.title}**{words}{many}{why}")
+        why = f" — {_line(item.reason)}" if item.reason else ""
+        lines.append(f"- {_MARKS[item.status]} **{_line(item.title)}**{words}{many}{why}")
     if len(items) > MAX_LINES:
         lines.append(f"- … and {len(items) - MAX_LINES} more steps")
     for gate in [g for g in state.gates.values() if not g.settled][:20]:
-        lines += ["", f"### Waits for approval: {gate.title}", ""]
+        lines += ["", f"### Waits for approval: {_line(gate.title)}", ""]
         lines += [f"- `{name}`: `{_inline(value)}`" for name, value in gate.args.items()]
-        lines += ["", f"Why: {gate.reason}" + (f"\nRisk: {gate.risk}" if gate.risk else "")]
+        lines += ["", f"Why: {_line(gate.reason)}" + (f"\nRisk: {_line(gate.risk)}" if gate.risk else "")]
         lines += ["", f"Approve it until {_time(gate.deadline)}:", "", "```", approve_command(gate)]
         lines += ["# or with Temporal's command line alone:", signal_command(gate), "```"]
     return "\n".join(lines)
+
+
+def _line(text: str) -> str:
+    """Text on one line: a plan's words can't look like another part of the page."""
+    return " ".join(text.split())
 
 
 def _inline(value: Any) -> str:
