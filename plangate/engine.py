@@ -67,6 +67,11 @@ class Engine:
             if not self._ended(name):
                 yield self.steps[name]
 
+    @property
+    def has_ready(self) -> bool:
+        """Whether `take_ready` would give a step."""
+        return any(not self._ended(name) for name in self._free)
+
     def ended(self, step_id: str) -> None:
         """Tell that a step ended; the steps that waited for it may become ready."""
         self._needs.pop(step_id, None)

@@ -113,8 +113,11 @@ def test_a_step_cancelled_before_it_was_taken_is_not_started() -> None:
     state = state_of({"steps": [step("a"), step("b", after=["a"])]})
     engine = Engine(state)
     state.steps["a"].status = StepStatus.CANCELLED
+    assert not engine.has_ready
     engine.ended("a")
+    assert engine.has_ready
     assert [each.id for each in engine.take_ready()] == ["b"]
+    assert not engine.has_ready
     assert engine.blocked(engine.steps["b"]) is not None
 
 
