@@ -65,29 +65,25 @@ def roots(expression: str) -> frozenset[str]:
     if problem := check(expression):
         raise PlangateError(f"{expression!r} is {problem}", type=ErrorType.INVALID_PLAN)
     found: set[str] = set()
-    _collect(jmespath.compile(expression).parsed, found, top=True)
+    _collect(jmespath.compile(expression).parsed, found)
     return frozenset(found)
 
 
-def _collect(node: Mapping[str, Any], found: set[str], *, top: bool) -> None:
-    """Walk a parsed expression; `top` is true where `@` still is the whole scope."""
+def _collect(node: Mapping[str, Any], found: set[str]) -> None:
+    """Walk the parts of a parsed expression that look at the whole scope."""
     kind, children = node["type"], node.get("children", [])
     if kind == "field":
-        if top:
-            found.add(node["value"])
+        found.add(node["value"])
     elif kind in ("current", "identity"):  # `@`, and what `*` and `[…]` apply to when nothing stands before them
-        if top:
-            found.add(WHOLE)
+        found.add(WHOLE)
     elif kind == "expref":  # `&price`: evaluated for each element of a list, never for the scope
         return
     elif kind in ("subexpression", "index_expression", "projection", "value_projection", "filter_projection", "pipe"):
-        _collect(children[0], found, top=top)
-        for child in children[1:]:
-            _collect(child, found, top=False)
+        _collect(children[0], found)  # the others look at what the first one finds
     else:  # comparisons, functions, multi-selects, and/or/not: every child sees the same scope
         for child in children:
             if isinstance(child, dict):
-                _collect(child, found, top=top)
+                _collect(child, found)
 
 
 def references(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
