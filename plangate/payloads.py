@@ -6,9 +6,10 @@ histories are read with today's defaults (design, invariant 7; ADR 3).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
 from temporalio.converter import (
@@ -17,6 +18,9 @@ from temporalio.converter import (
     DefaultPayloadConverter,
     JSONPlainPayloadConverter,
 )
+
+from plangate import strictjson
+from plangate.errors import PlangateError
 
 _METADATA = {"encoding": b"json/plain"}
 
@@ -30,6 +34,25 @@ class CompactJsonConverter(PydanticJSONPlainPayloadConverter):
             data = value.__pydantic_serializer__.to_json(value, exclude_defaults=True)
             return Payload(metadata=_METADATA, data=data)
         return super().to_payload(value)
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        """Decode. What comes from outside untyped always decodes, or a single bad payload would wedge a workflow."""
+        try:
+            return super().from_payload(payload, type_hint)
+        except ValidationError:
+            if type_hint not in (None, Any):
+                raise
+        try:
+            return strictjson.parse(payload.data.decode("utf-8", "replace"))
+        except PlangateError as error:
+            return Undecodable(error.message)
+
+
+@dataclass(frozen=True)
+class Undecodable:
+    """Stands for a payload that can't be decoded."""
+
+    problem: str
 
 
 class PlangatePayloadConverter(CompositePayloadConverter):

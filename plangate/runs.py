@@ -225,6 +225,10 @@ class RunState(BaseModel):
     error: ErrorPayload | None = None
     generation: int = 0
     """How often the run continued as new."""
+    generations: dict[str, int] = Field(default_factory=dict)
+    """Call id → how often a person had it done again: part of its idempotency key."""
+    resumed_from: list[str] = Field(default_factory=list)
+    """The failed runs that this one goes on with, the first one first."""
 
 
 class RunInput(RunRequest):
@@ -421,6 +425,8 @@ class ToolCall(BaseModel):
     digest: str = ""
     """Of the bound arguments; empty when the activity binds them itself."""
     grant: ApprovalGrant | None = None
+    resumed_from: list[str] = Field(default_factory=list)
+    """Failed runs that this one goes on with: an approval given there holds here."""
     user: str | None = None
     session: str | None = None
 
@@ -467,3 +473,5 @@ class RecordTask(BaseModel):
     result: RunResult | None = None
     gates: list[ApprovalRequest] = Field(default_factory=list)
     receipts: list[Receipt] = Field(default_factory=list)
+    state: RunState | None = None
+    """Of a run that failed: kept in its dead letter."""

@@ -26,13 +26,25 @@ def parse(text: str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) 
     if _depth(text) > max_depth:
         raise _malformed(f"the JSON is nested deeper than {max_depth} levels")
     try:
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique_keys, parse_float=_finite)
+        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique_keys, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise _malformed(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise _malformed(f"the JSON is nested deeper than {max_depth} levels") from None
     except ValueError as error:
         raise _malformed(str(error)) from None
+    if "\\u" in text and _half_characters(value):
+        raise _malformed("a text has half a character (a lone surrogate such as \\ud800)")
+    return value
+
+
+def _half_characters(value: Any) -> bool:
+    """Whether a text has a lone surrogate (`\\ud800`), which no UTF-8 text can hold."""
+    if isinstance(value, str):
+        return any("\ud800" <= char <= "\udfff" for char in value)
+    if isinstance(value, dict):
+        return any(_half_characters(name) or _half_characters(item) for name, item in value.items())
+    return isinstance(value, list) and any(_half_characters(item) for item in value)
 
 
 def canonical(value: Any) -> str:

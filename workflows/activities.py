@@ -26,9 +26,15 @@ with workflow.unsafe.imports_passed_through():
         RunRequest,
         ToolCall,
     )
-    from plangate.toolkit import Effect, ToolPolicy
+    from plangate.toolkit import Effect, Idempotency, ToolPolicy
 
-_LOCAL_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=10))
+_BUGS = ["AssertionError", "AttributeError", "IndexError", "KeyError", "TypeError", "ValidationError", "ValueError"]
+"""Errors of code, not of the database: trying again can't help."""
+_LOCAL_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=100),
+    maximum_interval=timedelta(seconds=10),
+    non_retryable_error_types=_BUGS,
+)
 _MODEL_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=4)
 MODEL_TIMEOUT = timedelta(minutes=5)
 MODEL_HEARTBEAT = timedelta(seconds=15)
@@ -144,7 +150,7 @@ async def call_tool(call: ToolCall, policy: ToolPolicy, summary: str) -> CallRes
     return result
 
 
-_UNSURE = frozenset({ErrorType.TIMEOUT, ErrorType.UNAVAILABLE})
+_UNSURE = frozenset({ErrorType.TIMEOUT, ErrorType.UNAVAILABLE, ErrorType.BUG})
 
 
 FAILURES = (ActivityError, ApplicationError)
@@ -156,7 +162,8 @@ def payload_of(
 ) -> ErrorPayload:
     """What went wrong in an activity, in the one shape for errors.
 
-    A consequential call that ended in a time-out or a server error may have taken effect: its outcome is unknown.
+    A consequential call that ended in a time-out, a server error or a bug may have taken effect: its outcome is
+    unknown. A `ledger` tool that tells its fault itself has rolled back.
     """
     cause = error.cause if isinstance(error, ActivityError) else error
     attempted = error.activity_type if isinstance(error, ActivityError) else ""
@@ -168,7 +175,11 @@ def payload_of(
         attempts = policy.retries.max_attempts if policy and _exhausted(error) else 1
         message = f"{attempted} did not finish in time{limit}"
         payload = payload.model_copy(update={"type": ErrorType.TIMEOUT, "message": message, "attempts": attempts})
-    if policy is not None and policy.effect is Effect.CONSEQUENTIAL and payload.type in _UNSURE:
+    rolled_back = (
+        policy is not None and policy.idempotency is Idempotency.LEDGER and isinstance(cause, ApplicationError)
+    )
+    consequential = policy is not None and policy.effect is Effect.CONSEQUENTIAL
+    if consequential and payload.type in _UNSURE and not rolled_back:
         message = f"{payload.message}. Whether it took effect is not known: check, then decide"
         payload = payload.model_copy(update={"type": ErrorType.OUTCOME_UNKNOWN, "message": message})
     return payload
@@ -184,7 +195,7 @@ def _exhausted(error: ActivityError | ApplicationError) -> bool:
 
 def _from_details(cause: ApplicationError, payload: ErrorPayload) -> ErrorPayload:
     found = cause.details[0] if cause.details else None
-    if isinstance(found, dict) and "type" in found:
+    if isinstance(found, dict) and "message" in found:
         given = ErrorPayload.model_validate(found)
         return given.model_copy(update={"step": payload.step, "attempted": given.attempted or payload.attempted})
     return payload.model_copy(update={"type": error_type(cause.type), "message": cause.message})

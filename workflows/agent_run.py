@@ -64,10 +64,13 @@ class AgentRun:
             started_at=workflow.now(),
             effect_identity=workflow.info().workflow_id,
         )
+        if self._wrong is not None:
+            self.state.phase, self.state.outcome = Phase.ENDED, Outcome.FAILED
+            self.state.error = ErrorPayload(type=ErrorType.INVALID_INPUT, message=self._wrong, next="the run ends")
         self.presenter = Presenter(self.state)
         self.execution = Execution(self.state, self._note, self.presenter.publish)
         self.gates = self.execution.gates
-        self._judge = asyncio.create_task(self.gates.loop())
+        self._judge = self.execution.watched(self.gates.loop())
 
     @workflow.run
     async def run(self, *inputs: Any) -> RunResult:
@@ -101,15 +104,20 @@ class AgentRun:
         if state.phase is Phase.ADMITTING:
             await self._admit()
         if state.phase is Phase.PLANNING:
+            await self._unless_paused()
             await self._plan()
         while state.phase in (Phase.EXECUTING, Phase.WAITING, Phase.PAUSED):
             why = await self.execution.run_plan()
+            await self._unless_paused()
             if why is None:
                 state.phase = Phase.ANSWERING
             else:
                 await self._revise(why)
         if state.phase is Phase.ANSWERING:
             await self._respond()
+
+    async def _unless_paused(self) -> None:
+        await workflow.wait_condition(lambda: not self.state.paused)
 
     async def _admit(self) -> None:
         self.presenter.publish()
@@ -232,7 +240,10 @@ class AgentRun:
             self.presenter.publish(result.summary)
             receipts, self.state.unrecorded = self.state.unrecorded, []
             gates = list(self.state.gates.values())
-            await activities.record(RecordTask(run=result.run, result=result, gates=gates, receipts=receipts))
+            kept = self.state if result.outcome is Outcome.FAILED else None
+            await activities.record(
+                RecordTask(run=result.run, result=result, gates=gates, receipts=receipts, state=kept)
+            )
             if not self.state.inbox and not self.state.unrecorded:
                 return result
 
@@ -367,6 +378,11 @@ class AgentRun:
         """What waits for a decision."""
         return self.gates.pending
 
+    @workflow.query(name="state", description="Everything the run knows")
+    def whole_state(self) -> RunState:
+        """Everything the run knows; its dead letter keeps it when the run can't end by itself."""
+        return self.state
+
     @workflow.query(name="timeline", description="What happened, from event number `since`")
     def timeline(self, since: int = 0) -> list[Event]:
         """What happened, from event number `since` (0 is the first; the oldest may no longer be kept)."""
@@ -378,7 +394,7 @@ def _read(inputs: tuple[Any, ...]) -> tuple[RunInput, str | None]:
     try:
         if len(inputs) == 1 and isinstance(inputs[0], dict):
             return RunInput.model_validate(inputs[0]), None
-        kinds = ", ".join(type(given).__name__ for given in inputs) or "nothing"
+        kinds = ", ".join(getattr(given, "problem", type(given).__name__) for given in inputs) or "nothing"
         problem = f"it is one JSON object, not {kinds}"
     except ValidationError as error:
         issues = error.errors(include_url=False, include_input=False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from temporalio import workflow
 
@@ -65,6 +66,7 @@ class Execution:
         self._changed = asyncio.Event()
         self._may_start = asyncio.Event()
         self._failed: str | None = None
+        self._bug: BaseException | None = None
         self._decisions = 0
         self.engine = engine.Engine(state)
         self.stepper = self._make_stepper()
@@ -98,10 +100,12 @@ class Execution:
         self._restart()
         while True:
             self._changed.clear()
+            if self._bug is not None:
+                raise self._bug
             self._start_ready()
-            if not self._tasks:
+            if not self._tasks and (self._failed is not None or not self.engine.has_ready):
                 break
-            if not self._may_start.is_set() and self._stopping() and self.stepper.running == 0:
+            if self._stopping() and self.stepper.running == 0:
                 await self._abandon()
                 if self._failed is None:
                     await self._continue_as_new()
@@ -124,7 +128,18 @@ class Execution:
                 self._spawn(step)
 
     def _spawn(self, step: Step) -> None:
-        self._tasks[step.id] = asyncio.create_task(self._step(step))
+        self._tasks[step.id] = self.watched(self._step(step))
+
+    def watched(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task whose bugs aren't lost: `run_plan` raises them, which fails the workflow task until they are fixed."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._note_bug)
+        return task
+
+    def _note_bug(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._bug = self._bug or error
+            self._changed.set()
 
     async def _step(self, step: Step) -> None:
         state = self.state.steps[step.id]
@@ -137,6 +152,9 @@ class Execution:
                 self.gates.withdraw(gate.call)
             state.status, state.reason = StepStatus.CANCELLED, state.reason or "cancelled"
             self._note("cancelled", f"cancelled: {step.title or step.id}", step.id)
+        except Exception as error:
+            self._bug = self._bug or error
+            raise
         finally:
             self._tasks.pop(step.id, None)
             self._changed.set()

@@ -114,8 +114,12 @@ class Gates:
         receipts, self._state.unrecorded = self._state.unrecorded, []
         names = {split_approval_id(receipt.approval)[1] or receipt.approval for receipt in receipts}
         gates = [gate for call, gate in self._state.gates.items() if call in names]
-        if receipts:
+        if not receipts:
+            return
+        try:
             await activities.record(RecordTask(run=workflow.info().workflow_id, gates=gates, receipts=receipts))
+        except activities.FAILURES:
+            self._state.unrecorded = receipts + self._state.unrecorded  # written with the next ones, or at the end
 
     def open(self, gate: ApprovalRequest) -> None:
         """Open a gate; an early decision about exactly these arguments settles it."""
@@ -264,7 +268,8 @@ class Gates:
         self._judged += 1
         state.receipts[receipt.status.value] = state.receipts.get(receipt.status.value, 0) + 1
         state.unrecorded.append(receipt)
-        if receipt.decision.id and receipt.status is not ReceiptStatus.DUPLICATE:
+        final = receipt.status not in (ReceiptStatus.DUPLICATE, ReceiptStatus.HELD)
+        if receipt.decision.id and final:
             state.seen[receipt.decision.id] = receipt
             while len(state.seen) > MAX_SEEN:
                 del state.seen[next(iter(state.seen))]

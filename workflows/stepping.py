@@ -210,7 +210,8 @@ class Stepper:
             gate = await self._pass_gate(state, call)
             if gate is None:
                 return
-            grant = grant_for(gate, expires_at=gate.deadline)
+            lasts = timedelta(seconds=self.state.limits.decision_seconds)
+            grant = grant_for(gate, expires_at=max(gate.deadline, (gate.decided_at or gate.deadline) + lasts))
             bound = Bound(args=gate.args, digest=gate.digest, verdict=_ALLOWED)
         await self._execute(step, state, call, policy, bound, grant)
 
@@ -295,6 +296,9 @@ class Stepper:
     ) -> None:
         async with self.slots:
             await self.may_start.wait()
+            if grant is not None and workflow.now() > grant.expires_at:
+                message = f"the approval {grant.approval} expired before the call began"
+                raise self._failed(step, ErrorType.EXPIRED, message)
             if self.state.calls >= self.state.limits.tool_calls:
                 limit = self.state.limits.tool_calls
                 raise CallFailed(limit_error(f"the run has made all {limit} tool calls that the scope allows", step.id))
@@ -311,6 +315,7 @@ class Stepper:
                 args_key=bound.args_key,
                 digest=bound.digest,
                 grant=grant,
+                resumed_from=self.state.resumed_from,
                 user=self.state.request.user,
                 session=self.state.request.session,
             )
@@ -331,13 +336,16 @@ class Stepper:
         call.status, call.result = CallStatus.DONE, outcome.result or Result()
 
     def _key(self, step: Step, item: int | None, *, fallback: bool) -> str:
+        revision = self.state.steps[step.id].revision
+        call = call_id(step.id, item=item, fallback=fallback, revision=revision)
         return idempotency_key(
             namespace=workflow.info().namespace,
             effect_identity=self.state.effect_identity or self.run,
-            revision=self.state.steps[step.id].revision,
+            revision=revision,
             step=step.id,
             item=item,
             fallback=fallback,
+            generation=self.state.generations.get(call, 0),
         )
 
     def _end(self, step: Step, state: StepState) -> None:
@@ -354,7 +362,8 @@ class Stepper:
         if refused:
             state.reason = f"{len(refused)} of {len(state.calls)} were not approved"
         state.status = StepStatus.DONE
-        self.note("done", step.title or step.id, step.id)
+        words = state.calls[-1].summary if state.calls and state.items is None else ""
+        self.note("done", words or step.title or step.id, step.id)
 
     def _fail(self, step: Step, state: StepState, errors: list[ErrorPayload]) -> None:
         state.status, state.error = StepStatus.FAILED, errors[0]

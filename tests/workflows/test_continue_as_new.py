@@ -77,3 +77,16 @@ async def test_decisions_survive_continue_as_new(short_histories: Client, tmp_pa
         assert result.receipts == {"stale": 150, "applied": 1}
         assert len(desk.effects(tool="pay")) == 1
         assert await generations(handle) >= 2
+
+
+async def test_a_chain_of_steps_continues_as_new_between_two_of_them(short_histories: Client, tmp_path: Path) -> None:
+    """At some point nothing is under way and the next step is ready: the run goes on in a new history."""
+    async with desks.desk(short_histories, tmp_path) as desk:
+        desk.model.script("done")
+        steps = [{"id": "s0", "tool": "look", "args": {"value": 0}}]
+        steps += [{"id": f"s{n}", "tool": "look", "args": {"value": {"$ref": f"s{n - 1}"}}} for n in range(1, 30)]
+        handle = await desk.start(plan={"steps": steps})
+        result = RunResult.model_validate(await desk.client.get_workflow_handle(handle.id).result())
+        assert result.outcome is Outcome.COMPLETED, result.summary
+        assert [effect["call"] for effect in desk.effects(tool="look")] == [f"s{n}" for n in range(30)]
+        assert await generations(handle) >= 2

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.common import RawValue
 from temporalio.exceptions import CancelledError
 
 from plangate.errors import ErrorType
@@ -53,6 +56,30 @@ async def test_pause_starts_nothing_new_and_resume_goes_on(desk: Desk) -> None:
     assert [effect["tool"] for effect in desk.effects()] == ["pay", "look"]
 
 
+async def test_a_pause_between_steps_does_not_end_the_run(desk: Desk) -> None:
+    """Nothing is under way and something could start: the run waits, it isn't done."""
+    desk.model.script("done")
+    steps = [{"id": "a", "tool": "wait_for", "args": {"word": "go"}}, {"id": "b", "tool": "look", "after": ["a"]}]
+    handle = await desk.start(plan={"steps": steps})
+
+    async def waiting() -> bool:
+        return bool(desk.effects(tool="wait_for"))
+
+    await eventually(waiting)
+    await handle.signal("pause", {"by": "kim"})
+    desk.say("go")
+
+    async def done() -> bool:
+        return (await status_of(handle)).steps[0].status is StepStatus.DONE
+
+    await eventually(done)
+    assert (await status_of(handle)).phase is Phase.PAUSED
+    assert not desk.effects(tool="look")
+    await handle.signal("resume", {"by": "kim"})
+    assert (await result_of(handle)).outcome is Outcome.COMPLETED
+    assert len(desk.effects(tool="look")) == 1
+
+
 async def test_cancel_step_leaves_the_others_alone(desk: Desk) -> None:
     desk.model.script("done")
     plan = {
@@ -81,11 +108,14 @@ async def test_cancel_step_leaves_the_others_alone(desk: Desk) -> None:
         [1, 2],
         {"agent": "desk", "request": "x", "plan": "no"},
         None,
+        RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b'{"agent": "desk", "request": "\\ud800"}')),
+        RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b"{" * 5)),
+        RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b"[" * 5000 + b"]" * 5000)),
     ],
 )
 async def test_wrong_json_fails_the_run_at_once(desk: Desk, input: Any) -> None:
     handle = await desk.client.start_workflow(
-        "AgentRun", input, id=f"wrong-{abs(hash(str(input)))}", task_queue=desk.task_queue
+        "AgentRun", input, id=f"wrong-{uuid.uuid4().hex}", task_queue=desk.task_queue
     )
     with pytest.raises(WorkflowFailureError) as failure:
         await asyncio.wait_for(handle.result(), 20)

@@ -148,7 +148,7 @@ async def test_an_early_decision_is_kept_for_exactly_its_arguments(desk: Desk) -
         id=f"early-{digest[:6]}",
         task_queue=desk.task_queue,
         start_signal="approve",
-        start_signal_args=[{"approval": "p", "digest": digest, "by": "kim"}],
+        start_signal_args=[{"approval": "p", "digest": digest, "by": "kim", "id": "once"}],
     )
     result = RunResult.model_validate(await handle.result())
     assert result.outcome is Outcome.COMPLETED

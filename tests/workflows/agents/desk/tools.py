@@ -77,6 +77,16 @@ async def slow(seconds: float) -> str:
 
 
 @tool(effect="read")
+async def wait_for(ctx: ToolContext, word: str) -> str:
+    """Wait until a test says a word, in a file beside the one for effects."""
+    _note(ctx, tool="wait_for")
+    said = Path(ctx.settings["effects_file"]).with_suffix(".said")
+    while not (said.exists() and word in said.read_text()):  # noqa: ASYNC110 - the test is another process
+        await asyncio.sleep(0.01)
+    return word
+
+
+@tool(effect="read")
 async def wrong() -> dict[str, int]:
     """Return what the type forbids."""
     return {"count": "many"}  # type: ignore[dict-item]
@@ -99,3 +109,14 @@ async def forbidden(ctx: ToolContext) -> str:
     """Never to be used."""
     _note(ctx, tool="forbidden")
     return "no"
+
+
+@tool(effect="consequential", idempotency="key", retries=0, summary="Waver over {what}")
+async def waver(ctx: ToolContext, what: str) -> dict[str, str]:
+    """Take effect; the first time without an answer."""
+    before = Path(ctx.settings["effects_file"])
+    first = not before.exists() or '"waver"' not in before.read_text(encoding="utf-8")
+    _note(ctx, tool="waver", what=what)
+    if first:
+        raise TimeoutError("no answer")
+    return {"wavered": what}
