@@ -3,6 +3,7 @@
 intended ─▶ done         the effect happened; its result is stored
     │ ────▶ failed       the far side said no, or it can't have happened
     └─────▶ unknown      it may have happened: a person decides
+                └─────▶ resolved     it did not happen, says a person: the next attempt is like a first one
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class LedgerState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    RESOLVED = "resolved"
+    """It did not happen: nothing was sent, or a person says so."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Entry:
 
     state: LedgerState
     new: bool
-    """Whether this attempt is the first to note it."""
+    """Whether this attempt is the first to note it, or the first after one that surely had no effect."""
     error: ErrorPayload | None = None
 
 
@@ -66,10 +69,11 @@ async def claim(conn: AsyncConnection, call: ToolCall, *, digest: str, mode: Ide
         )
     error = ErrorPayload.model_validate_json(row.error) if row.error else None
     state = LedgerState(row.state)
-    if state is LedgerState.INTENDED:
-        await conn.execute(
-            update(table).where(table.c.key == call.key).values(attempts=row.attempts + 1, attempt_token=str(attempt))
-        )
+    if state in (LedgerState.INTENDED, LedgerState.RESOLVED):
+        again = {"state": LedgerState.INTENDED.value, "attempts": row.attempts + 1, "attempt_token": str(attempt)}
+        await conn.execute(update(table).where(table.c.key == call.key).values(again))
+    if state is LedgerState.RESOLVED:
+        return Entry(LedgerState.INTENDED, new=True)
     return Entry(state, new=False, error=error)
 
 
@@ -113,3 +117,17 @@ async def finish(conn: AsyncConnection, key: str, state: LedgerState, *, error: 
         "finished_at": datetime.now(UTC),
     }
     await conn.execute(update(table).where(table.c.key == key, table.c.state != LedgerState.DONE.value).values(values))
+
+
+async def not_sent(conn: AsyncConnection, key: str, *, attempt: int) -> None:
+    """Note that an attempt sent nothing, unless another one has begun meanwhile."""
+    table = tables.ledger
+    await conn.execute(
+        update(table)
+        .where(
+            table.c.key == key,
+            table.c.state == LedgerState.INTENDED.value,
+            table.c.attempt_token == str(attempt),
+        )
+        .values(state=LedgerState.RESOLVED.value)
+    )

@@ -1,10 +1,15 @@
-"""The local activity `record`: decisions and the end of a run, into the database."""
+"""The local activity `record`: decisions and the end of a run, with its dead letter, into the database."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from opentelemetry import trace
 from temporalio import activity
 
 from activities.storage.store import Store
+from plangate.dead_letters import of_failure
+from plangate.resuming import compact
 from plangate.runs import RecordTask
 
 
@@ -21,4 +26,14 @@ class RecordingActivities:
     @activity.defn(name="record")
     async def record(self, task: RecordTask) -> None:
         """Write down what the task says; writing it again changes nothing."""
-        await self._store.record(task)
+        letter = None
+        if task.state is not None:
+            when = task.result.ended_at if task.result is not None and task.result.ended_at else datetime.now(UTC)
+            letter = of_failure(task.run, compact(task.state), at=when, trace_id=_trace_id())
+        await self._store.record(task, letter=letter)
+
+
+def _trace_id() -> str | None:
+    """The trace that this activity belongs to, when tracing is on."""
+    context = trace.get_current_span().get_span_context()
+    return format(context.trace_id, "032x") if context.is_valid else None

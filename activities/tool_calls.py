@@ -129,7 +129,7 @@ class ToolActivities:
             text = await (_to_the_end(self._in_turn(checked)) if consequential else self._plain(checked))
         except _AlreadyFailed as failed:
             return CallResult(error=failed.error)
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001 - every fault gets its type
             payload = faults.payload(
                 failure, tool=checked.tool.name, step=checked.call.step, args=checked.json_args, attempt=checked.attempt
             )
@@ -183,11 +183,8 @@ class ToolActivities:
         try:
             found = None if first else await self._read_back(checked)
             value = found if found is not None else await self._invoke(checked, None)
-        except PlangateError as error:
-            if error.type.kind is ErrorKind.BUSINESS:
-                await self._note_end(checked, LedgerState.FAILED, error)
-            elif error.type is ErrorType.OUTCOME_UNKNOWN:
-                await self._note_end(checked, LedgerState.UNKNOWN, error)
+        except Exception as error:
+            await self._note_failure(checked, error, first=first)
             raise
         try:
             text = encode(checked.tool, value)
@@ -243,12 +240,33 @@ class ToolActivities:
         await self._store.save_result(conn, key=call.key, run=call.run, step=call.step, call=call.call, value_json=text)
         await ledger.finish(conn, call.key, LedgerState.DONE)
 
-    async def _note_end(self, checked: _Checked, state: LedgerState, error: PlangateError) -> None:
+    async def _note_end(self, checked: _Checked, state: LedgerState, error: Exception) -> None:
         payload = faults.payload(error, tool=checked.tool.name, step=checked.call.step, attempt=checked.attempt)
         mode = checked.tool.settings.idempotency
         async with self._store.transaction() as conn:
             await ledger.claim(conn, checked.call, digest=checked.digest, mode=mode, attempt=checked.attempt)
             await ledger.finish(conn, checked.call.key, state, error=payload)
+
+    async def _note_failure(self, checked: _Checked, error: Exception, *, first: bool) -> None:
+        """What an attempt's failure says of the effect.
+
+        Raises:
+            PlangateError: With type `OutcomeUnknown`: this last attempt sent nothing, but an earlier one may have.
+        """
+        type_ = faults.classify(error)[0]
+        last = checked.attempt >= checked.tool.policy().retries.max_attempts
+        if type_.kind is ErrorKind.BUSINESS or type_ in _SURE:
+            await self._note_end(checked, LedgerState.FAILED, error)
+        elif type_ is ErrorType.OUTCOME_UNKNOWN:
+            await self._note_end(checked, LedgerState.UNKNOWN, error)
+        elif type_ in _NOT_SENT and first:
+            async with self._store.transaction() as conn:
+                await ledger.not_sent(conn, checked.call.key, attempt=checked.attempt)
+        elif type_.kind is ErrorKind.TRANSIENT and last:
+            await self._note_end(checked, LedgerState.UNKNOWN, error)
+            if type_ in _NOT_SENT:
+                message = f"an earlier attempt may have taken effect; the last one had no connection: {error}"
+                raise PlangateError(message, type=ErrorType.OUTCOME_UNKNOWN) from error
 
     async def _invoke(self, checked: _Checked, database: AsyncConnection | None) -> Any:
         tool = checked.tool
@@ -280,6 +298,10 @@ class ToolActivities:
 
 
 _NO_SETTINGS = RetrySettings()
+_SURE = frozenset({ErrorType.PERMANENT, ErrorType.AUTHENTICATION, ErrorType.QUOTA_EXHAUSTED})
+"""Faults that are the far side's clear no: the call had no effect."""
+_NOT_SENT = frozenset({ErrorType.NETWORK, ErrorType.RATE_LIMITED})
+"""Faults of attempts that had no effect; an earlier attempt may have had one."""
 
 
 class _AlreadyFailed(Exception):
@@ -299,7 +321,8 @@ def check_grant(call: ToolCall, tool: Tool, *, agent_version: str, digest: str) 
     grant = call.grant
     if grant is None:
         raise PlangateError("the scope asks for an approval and there is none", type=ErrorType.NOT_APPROVED)
-    approved = (grant.run, grant.call, grant.tool, grant.tool_version, grant.agent_version, grant.digest)
+    given_in = call.run if grant.run in call.resumed_from else grant.run
+    approved = (given_in, grant.call, grant.tool, grant.tool_version, grant.agent_version, grant.digest)
     about_to = (call.run, call.call, tool.name, tool.version, agent_version, digest)
     names = ("run", "call", "tool", "version of the tool", "version of the agent", "arguments")
     wrong = [name for name, old, new in zip(names, approved, about_to, strict=True) if old != new]

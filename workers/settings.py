@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     cached_workflows: int = Field(default=1000, ge=0)
     """Runs kept in memory; others are replayed when something happens to them."""
     concurrent_activities: int = Field(default=100, ge=1)
+    sweep_seconds: float = Field(default=60.0, ge=0)
+    """Between two looks for runs that ended without a dead letter; 0 for never."""
     shutdown_seconds: float = Field(default=10.0, ge=0)
     """Time for calls under way when the worker is told to stop."""
 

@@ -37,6 +37,7 @@ from workers.connection import connect, find_target
 from workers.health import serve_health
 from workers.settings import Settings
 from workers.setup import missing_attributes
+from workers.sweeper import sweeping
 from workers.telemetry import tracing
 from workflows.agent_run import AgentRun
 
@@ -151,7 +152,8 @@ async def _poll(client: Client, catalogue: Catalogue, settings: Settings, stop: 
         worker = make_worker(
             client, catalogue=catalogue, store=store, models=models, settings=settings, task_queue=settings.task_queue
         )
-        async with worker, serve_health(settings.health_port):
+        sweeper = sweeping(client, store, every_seconds=settings.sweep_seconds)
+        async with worker, serve_health(settings.health_port), sweeper:
             ready = {"ready": True, "task_queue": settings.task_queue, "agents": sorted(catalogue.agents)}
             print(json.dumps(ready), flush=True)
             await stop.wait()

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Executable, Table, or_
+from sqlalchemy import Executable, Table, bindparam, or_, update
 from sqlalchemy.dialects import sqlite
 
 from activities.storage import tables
 from plangate.approvals import ApprovalRequest, GateStatus, Receipt
+from plangate.dead_letters import DeadLetter, DeadLetterCause, DeadLetterState, Deed
 from plangate.runs import Phase, RunResult
 from plangate.strictjson import canonical
 
@@ -32,6 +33,8 @@ class Statements:
     add_decision: Executable
     add_usage: Executable
     save_result: Executable
+    add_dead_letter: Executable
+    doubt_effects: Executable
 
 
 def statements(dialect: str) -> Statements:
@@ -40,6 +43,8 @@ def statements(dialect: str) -> Statements:
     gate = insert_into(dialect, approvals)
     run = insert_into(dialect, tables.runs)
     result = insert_into(dialect, results)
+    letters = tables.dead_letters
+    letter = insert_into(dialect, letters)
     return Statements(
         open_run=insert_into(dialect, tables.runs).on_conflict_do_nothing(index_elements=["run"]),
         end_run=run.on_conflict_do_update(index_elements=["run"], set_=_new(run, tables.runs, but=("started_at",))),
@@ -56,6 +61,15 @@ def statements(dialect: str) -> Statements:
         add_decision=insert_into(dialect, tables.decisions).on_conflict_do_nothing(index_elements=["dedupe"]),
         add_usage=insert_into(dialect, tables.usage).on_conflict_do_nothing(index_elements=["id"]),
         save_result=result.on_conflict_do_update(index_elements=["key"], set_=_new(result, results)),
+        add_dead_letter=letter.on_conflict_do_update(
+            index_elements=["run"],
+            set_=_new(letter, letters, but=("history_json",)),
+            # What a person did about it stands; what was known by hearsay gives way to the run's own word.
+            where=(letters.c.state == DeadLetterState.OPEN.value) | (letters.c.cause == DeadLetterCause.STUCK.value),
+        ),
+        doubt_effects=update(tables.ledger)
+        .where(tables.ledger.c.run == bindparam("of_run"), tables.ledger.c.state == "intended")
+        .values(state="unknown", finished_at=bindparam("at")),
     )
 
 
@@ -148,6 +162,35 @@ def decision_rows(run: str, receipts: Sequence[Receipt]) -> list[dict[str, Any]]
         )
         seen[text] += 1
     return rows
+
+
+def dead_letter_row(letter: DeadLetter) -> dict[str, Any]:
+    """A dead letter's row."""
+    state = letter.run_state
+    return {
+        "run": letter.run,
+        "agent": letter.agent,
+        "agent_version": letter.agent_version,
+        "user": letter.user,
+        "session": letter.session,
+        "request": letter.request,
+        "state": letter.state.value,
+        "cause": letter.cause.value,
+        "type": letter.error.type.value,
+        "reason": letter.error.message,
+        "step": letter.error.step,
+        "attempts": letter.error.attempts,
+        "trace_id": letter.trace_id,
+        "failed_at": letter.failed_at,
+        "state_json": state.model_dump_json(exclude_defaults=True) if state is not None else "",
+        "error_json": letter.error.model_dump_json(exclude_defaults=True),
+        "history_json": history_json(letter.history),
+    }
+
+
+def history_json(history: Sequence[Deed]) -> str:
+    """What people did, as stored."""
+    return canonical([deed.model_dump(mode="json") for deed in history])
 
 
 def result_row(*, key: str, run: str, step: str, call: str, value_json: str) -> dict[str, Any]:

@@ -17,8 +17,16 @@ from activities.storage import tables
 from activities.storage.batching import GroupCommit, Row
 from activities.storage.engine import BUSY_SECONDS, Engines, make_engines
 from activities.storage.schema import ensure_newest, require_newest
-from activities.storage.statements import decision_rows, gate_row, result_row, run_row, statements
+from activities.storage.statements import (
+    dead_letter_row,
+    decision_rows,
+    gate_row,
+    result_row,
+    run_row,
+    statements,
+)
 from plangate.approvals import ApprovalRequest
+from plangate.dead_letters import DeadLetter
 from plangate.errors import ErrorType, PlangateError
 from plangate.runs import Phase, RecordTask, RunRequest, Usage
 
@@ -157,14 +165,26 @@ class Store:
         """Note that a gate opened; once more changes nothing."""
         await self._group.write([(self._sql.open_gate, gate_row(gate))])
 
-    async def record(self, task: RecordTask) -> None:
-        """Note a run's end, its gates and what became of decisions, together; safe to repeat."""
+    async def record(self, task: RecordTask, *, letter: DeadLetter | None = None) -> None:
+        """Note a run's end, its gates and what became of decisions, together; safe to repeat.
+
+        With a dead letter, effects of the run that are still intended become unknown: nobody will hear of them.
+        """
         rows: list[Row] = []
         if task.result is not None:
             rows.append((self._sql.end_run, run_row(task.result, now=datetime.now(UTC))))
+        if letter is not None:
+            rows += self.dead_letter_rows(letter)
         rows += [(self._sql.settle_gate, gate_row(gate)) for gate in task.gates]
         rows += [(self._sql.add_decision, row) for row in decision_rows(task.run, task.receipts)]
         await self._group.write(rows)
+
+    def dead_letter_rows(self, letter: DeadLetter) -> list[Row]:
+        """What a dead letter writes; safe to repeat."""
+        now = datetime.now(UTC)
+        runs = [letter.run, *(letter.run_state.resumed_from if letter.run_state else [])]
+        unsure: list[Row] = [(self._sql.doubt_effects, {"of_run": run, "at": now}) for run in runs]
+        return [(self._sql.add_dead_letter, dead_letter_row(letter)), *unsure]
 
     # --- results by reference ---
 

@@ -196,3 +196,28 @@ ledger = Table(
 )
 """Effects by idempotency key. `state`: intended, done, failed, unknown, resolved, compensated. An approval is used by
 one row at most."""
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("run", AnyText, primary_key=True),
+    Column("agent", String(200), nullable=False),
+    Column("agent_version", String(100), nullable=False),
+    Column("user", AnyText),
+    Column("session", AnyText),
+    Column("request", AnyText, nullable=False),
+    Column("state", String(40), nullable=False),
+    Column("cause", String(40), nullable=False),
+    Column("type", String(100), nullable=False),
+    Column("reason", AnyText, nullable=False),
+    Column("step", String(100)),
+    Column("attempts", Integer, nullable=False),
+    Column("trace_id", String(64)),
+    Column("failed_at", UtcDateTime, nullable=False),
+    Column("state_json", AnyText, nullable=False),
+    Column("error_json", AnyText, nullable=False),
+    Column("history_json", AnyText, nullable=False),
+    Index(None, "state", "failed_at"),
+)
+"""One row a run that failed for good. `state`: open, resumed, discarded; `cause`: how it ended (`DeadLetterCause`);
+`state_json`: its whole `RunState`; `history_json`: what people did about it."""

@@ -18,6 +18,11 @@ _PROGRAMS = {
     "doctor": ("workers.doctor", [], "Say what is reachable, what is missing, and what to do."),
     "agents": ("workers.agents", [], "Agents: list, show, validate, new."),
     "plan": ("workers.agents", ["plan"], "Plans: validate FILE --agent AGENT."),
+    "dead-letters": (
+        "workers.dead_letters",
+        [],
+        "Runs that failed for good: list, show, resolve, resume, discard, sweep.",
+    ),
     "migrate": ("workers.migrate", [], "Bring the database to the current schema."),
     "offline-model": ("workers.offline_model", [], "Serve the offline model, which needs no key."),
 }
