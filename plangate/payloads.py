@@ -59,13 +59,14 @@ class PlangatePayloadConverter(CompositePayloadConverter):
     """Temporal's converters, with `CompactJsonConverter` for JSON."""
 
     def __init__(self) -> None:
-        json = CompactJsonConverter()
-        super().__init__(
-            *(
-                json if isinstance(converter, JSONPlainPayloadConverter) else converter
-                for converter in DefaultPayloadConverter.default_encoding_payload_converters
-            )
-        )
+        super().__init__(*_CONVERTERS)
+
+
+_CONVERTERS = tuple(
+    CompactJsonConverter() if isinstance(converter, JSONPlainPayloadConverter) else converter
+    for converter in DefaultPayloadConverter.default_encoding_payload_converters
+)
+"""Shared: the SDK makes a payload converter for each activation, and each would know no contract yet."""
 
 
 DATA_CONVERTER = DataConverter(payload_converter_class=PlangatePayloadConverter)
