@@ -41,9 +41,25 @@ class Correction:
 
 
 async def resume(
-    client: Client, store: Store, catalogue: Catalogue, run: str, *, by: str, correction: Correction | None = None
+    client: Client,
+    store: Store,
+    catalogue: Catalogue,
+    run: str,
+    *,
+    by: str,
+    correction: Correction | None = None,
+    queue: str | None = None,
 ) -> Resumed:
     """Start the run that goes on where a failed one stopped.
+
+    Args:
+        client: Connected with `PlangatePlugin`.
+        store: The project's database.
+        catalogue: The agents as they are now.
+        run: The failed run.
+        by: Who resumes it.
+        correction: Other arguments for its failed step.
+        queue: Task queue of the new run; by default the failed one's.
 
     Raises:
         PlangateError: There is no such letter, it isn't open, or it can't be resumed yet; says what to do.
@@ -66,7 +82,7 @@ async def resume(
     new = next_run(state, run)
     at = datetime.now(UTC)
     state = resumed(state, run=run, at=at, by=by, ask_again=again)
-    queue = described.task_queue if described else os.environ.get("PLANGATE_TASK_QUEUE", TASK_QUEUE)
+    queue = queue or (described.task_queue if described else os.environ.get("PLANGATE_TASK_QUEUE", TASK_QUEUE))
     await store.open_run(new, state.request, agent_version=state.agent_version, at=at)
     await _start(client, state, new, queue)
     deed = Deed(at=at, action="resumed", by=by, detail=new, reason=_corrected(correction))
