@@ -1,7 +1,8 @@
 """Which Temporal server to talk to, and connecting to it.
 
 The order: Temporal's own configuration (`TEMPORAL_*`, the profile of its TOML file), then the embedded system whose
-`system.json` lies in the data folder, then `localhost:7233`.
+`system.json` lies in the data folder, then `localhost:7233`, but not when a data folder was named: then that system is
+meant and no other.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +64,8 @@ def find_target(data: str | Path | None = None) -> tuple[Target, dict[str, Any]]
     """The server to talk to, and the settings for `Client.connect`.
 
     Raises:
-        ClientError: When Temporal's configuration can't be read.
+        ClientError: When Temporal's configuration can't be read; or when a data folder was named, by argument or
+            `PLANGATE_DATA`, and nothing runs there.
     """
     profile = _profile()
     config: dict[str, Any] = dict(profile.to_client_connect_config())
@@ -72,6 +75,8 @@ def find_target(data: str | Path | None = None) -> tuple[Target, dict[str, Any]]
     if not address and isinstance(system.get("address"), str):
         address, source = system["address"], str(folder / "system.json")
         namespace = namespace or system.get("namespace")
+    if not address and (data or os.environ.get("PLANGATE_DATA")):
+        raise _nothing_there(folder)
     if not address:
         address, source = DEFAULT_ADDRESS, "the default, since nothing is configured"
     target = Target(address, str(namespace or "default"), source, _ui(address, system))
@@ -151,6 +156,19 @@ def _no_server(target: Target, error: BaseException, folder: Path) -> ClientErro
             "Start everything here with `plangate up`, or point TEMPORAL_ADDRESS at your server.\n"
             f"Looked at: TEMPORAL_ADDRESS and Temporal's profile, {folder / 'system.json'}, {DEFAULT_ADDRESS}.\n"
             "`plangate doctor` says what is reachable and what is missing."
+        ),
+        code=ExitCode.NO_SERVER,
+    )
+
+
+def _nothing_there(folder: Path) -> ClientError:
+    """A folder was named, so no other server is meant: not even one that happens to listen on the usual port."""
+    return ClientError(
+        f"Nothing runs on the data folder {str(folder)!r}: no `plangate up` has left its address there.",
+        hint=(
+            f"Start it with `plangate up --data {shlex.quote(str(folder))}`, name another folder (--data, "
+            "PLANGATE_DATA),\nor set TEMPORAL_ADDRESS to the server that is meant, "
+            f"for example TEMPORAL_ADDRESS={DEFAULT_ADDRESS}."
         ),
         code=ExitCode.NO_SERVER,
     )

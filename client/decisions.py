@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from client.errors import ClientError, ExitCode, Unanswered
-from client.failures import explained, no_worker
+from client.failures import WORKER_HINT, explained, no_worker
 from plangate.approvals import ApprovalDecision, ApprovalRequest, Receipt, ReceiptStatus
 from plangate.keys import split_approval_id
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 CONFIRM_SECONDS = 10.0
 """Longest wait for a worker to confirm a decision."""
 SIGNAL_HINT = (
-    "Send it as a signal instead: the same command with --signal. The server keeps it until a worker is back; "
-    "nobody confirms it, `plangate show RUN` tells what became of it."
+    "Nothing was sent. With --signal the same command sends it as a signal: the server keeps it until a worker is "
+    "back; nobody confirms it, `plangate show RUN` tells what became of it."
 )
 _CHANGED = (ReceiptStatus.APPLIED, ReceiptStatus.HELD)
 
 
 async def decide(client: Client, run: str, decision: ApprovalDecision) -> Receipt:
-    """Send a decision as the update `decide`.
+    """Send a decision as the update `decide`. Sent again with the same id it is the same decision.
 
     Raises:
         ClientError: `REFUSED` with the worker's reason when nothing was changed.
-        Unanswered: When no worker confirmed it in time.
+        Unanswered: When no worker confirmed it in time. It was sent: a worker that comes back may still apply it.
     """
     from temporalio.client import WorkflowUpdateFailedError
     from temporalio.exceptions import ApplicationError
@@ -47,13 +47,19 @@ async def decide(client: Client, run: str, decision: ApprovalDecision) -> Receip
         reason = cause.message if isinstance(cause, ApplicationError) else str(cause)
         raise refused(reason) from error
     except Unanswered as error:
-        raise Unanswered(
-            f"No worker confirmed the decision within {CONFIRM_SECONDS:g} seconds; count it as not made.",
-            hint=SIGNAL_HINT,
-        ) from error
+        raise unconfirmed(run) from error
     if receipt.status not in _CHANGED:
         raise refused(receipt.message or receipt.status.value, receipt.problems)
     return receipt
+
+
+def unconfirmed(run: str) -> Unanswered:
+    """A decision that is on its way: the server hands it to the next worker, but may forget it when it restarts."""
+    return Unanswered(
+        f"The decision was sent, but no worker confirmed it within {CONFIRM_SECONDS:g} seconds. "
+        "It may still count, once a worker is back.",
+        hint=f"`plangate show {run}` tells what became of it. {WORKER_HINT}",
+    )
 
 
 def refused(reason: str, problems: list[str] | None = None) -> ClientError:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from client.errors import ClientError
+from client.errors import ClientError, ExitCode
 from client.failures import explained
 from plangate.approvals import ApprovalRequest
-from plangate.runs import WORKFLOW
+from plangate.runs import WORKFLOW, Outcome, Phase
 
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowExecution
@@ -19,8 +19,21 @@ if TYPE_CHECKING:
 
 INBOX_LIMIT = 1000
 """Runs that an inbox looks at, at most."""
-SHORT_STATUS = {"waiting": "waiting for approval"}
-"""Words people use for `PlangateStatus`."""
+_OPEN = "ExecutionStatus = 'Running'"
+_FILTERS = {
+    "waiting": f"{_OPEN} AND PlangateStatus = 'waiting for approval'",
+    "running": f"{_OPEN} AND PlangateStatus IN ('running', 'admitting')",
+    "paused": f"{_OPEN} AND PlangateStatus = 'paused'",
+    "failed": "(PlangateStatus = 'failed' OR ExecutionStatus = 'Failed')",
+    "cancelled": "(PlangateStatus = 'cancelled' OR ExecutionStatus = 'Canceled')",
+    "terminated": "ExecutionStatus = 'Terminated'",
+    "timed_out": "ExecutionStatus = 'TimedOut'",
+}
+"""What a status means to Temporal, where it isn't just the attribute: a run that was terminated keeps the one that it
+had, one that failed at once has none."""
+STATUSES = [*_FILTERS, *(outcome.value for outcome in Outcome if outcome.value not in _FILTERS)]
+"""What runs can be filtered by."""
+_SERVERS_WORDS = {"canceled": "cancelled", "continued_as_new": "running"}
 
 
 class RunLine(BaseModel):
@@ -32,7 +45,7 @@ class RunLine(BaseModel):
     agent: str = ""
     user: str = ""
     status: str = ""
-    """Phase while it runs, then the outcome."""
+    """`running`, `waiting for approval` or `paused`; then the outcome, or `terminated` or `timed_out`."""
     pending: int = 0
     """Approvals that wait."""
     cost_usd: float | None = None
@@ -50,11 +63,15 @@ def quote(value: str) -> str:
 async def runs(
     client: Client, target: Target, *, agent: str = "", status: str = "", user: str = "", limit: int = 20
 ) -> list[RunLine]:
-    """Runs that match, those that aren't finished first, then the newest."""
+    """Runs that match, those that aren't finished first, then the newest.
+
+    Raises:
+        ClientError: `USAGE` when there is no such status.
+    """
     wanted = [f"WorkflowType = {quote(WORKFLOW)}"]
-    for name, value in (("Agent", agent), ("Status", SHORT_STATUS.get(status, status)), ("User", user)):
-        if value:
-            wanted.append(f"Plangate{name} = {quote(value)}")
+    wanted += [f"Plangate{name} = {quote(value)}" for name, value in (("Agent", agent), ("User", user)) if value]
+    if status:
+        wanted.append(_status_filter(status))
     lines = []
     with explained("list the runs"):
         async for found in client.list_workflows(" AND ".join(wanted), limit=limit):
@@ -62,13 +79,23 @@ async def runs(
     return lines
 
 
+def _status_filter(status: str) -> str:
+    word = "waiting" if status == Phase.WAITING.value else status
+    if word not in STATUSES:
+        raise ClientError(
+            f"There is no status {status!r}. It can be: {', '.join(STATUSES)}.",
+            code=ExitCode.USAGE,
+        )
+    return _FILTERS.get(word, f"PlangateStatus = {quote(word)}")
+
+
 def _line(found: WorkflowExecution, target: Target) -> RunLine:
     values = {pair.key.name: pair.value for pair in found.typed_search_attributes}
     closed = found.close_time is not None
     status = str(values.get("PlangateStatus", ""))
     word = found.status.name.lower() if found.status else ""
-    if (closed and word in ("terminated", "timed_out")) or not status:
-        status = word
+    if not status or status == Phase.ADMITTING.value or (closed and status not in list(Outcome)):
+        status = _SERVERS_WORDS.get(word, word)
     return RunLine(
         run=found.id,
         agent=str(values.get("PlangateAgent", "")),

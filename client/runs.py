@@ -169,7 +169,7 @@ class Plangate:
 
         Raises:
             ClientError: `REFUSED` with the reason when nothing was changed.
-            Unanswered: When no worker confirmed it in time; `signal` doesn't need one.
+            Unanswered: When no worker confirmed it in time. It was sent and may still count.
         """
         from client.decisions import decide
 

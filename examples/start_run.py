@@ -15,7 +15,9 @@ import uuid
 from client.errors import ClientError
 from client.runs import Plangate
 from plangate.approvals import ApprovalDecision, ApprovalRequest, DecisionAction
+from plangate.exits import exit_with
 from plangate.runs import Outcome, RunRequest
+from plangate.summary import cost
 
 REQUEST = "Hi, the teapot from my order 1042 arrived broken. I'd like my money back, please."
 LIMIT = 100.0
@@ -48,7 +50,7 @@ async def main(request: str) -> int:
             for step in view.status.steps if view.status else []:
                 if told.get(step.id) != step.status:
                     told[step.id] = step.status
-                    print(f"  {step.status:<20} {step.title}")
+                    print(f"  {step.status:<20} {step.summary or step.title}")
             for gate in view.status.pending if view.status else []:
                 if gate.id not in answered:
                     answered.add(gate.id)
@@ -56,12 +58,17 @@ async def main(request: str) -> int:
                     print(f"? {gate.title} ({gate.reason}): {decision.action}")
                     await plangate.signal(started.run, decision)
         result = await plangate.result(started.run)
-        print(f"\n{result.answer}\n\n{result.outcome}: {result.usage.calls} model calls, ${result.usage.cost_usd:.4f}")
+        print(f"\n{result.answer}\n\n{result.outcome}: {cost(result.usage)}")
         return 0 if result.outcome in (Outcome.COMPLETED, Outcome.DEGRADED) else 1
 
 
-if __name__ == "__main__":
+def run() -> int:
+    """The exit code: 0 when the request was served."""
     try:
-        sys.exit(asyncio.run(main(" ".join(sys.argv[1:]) or REQUEST)))
+        return asyncio.run(main(" ".join(sys.argv[1:]) or REQUEST))
     except ClientError as error:
         sys.exit(f"{error.message}\n{error.hint}")
+
+
+if __name__ == "__main__":
+    exit_with(run)

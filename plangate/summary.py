@@ -166,7 +166,7 @@ def cost(usage: Usage) -> str:
     if usage.unpriced_calls:
         known = f"${usage.cost_usd:.4f} plus " if usage.cost_usd else ""
         return f"{tokens}, cost {known}unknown ({usage.unpriced_calls} without a price)"
-    return f"{tokens}, ${usage.cost_usd:.4f}"
+    return f"{tokens}, ${usage.cost_usd:.4f}" if usage.cost_usd else f"{tokens}, no cost"
 
 
 _OUTCOMES = {

@@ -1,7 +1,7 @@
 """Connecting to Temporal from worker processes: Temporal's own configuration first, then the embedded system's.
 
 The order: `TEMPORAL_*` and the profile of Temporal's TOML file, then `system.json` in the data folder, then
-`localhost:7233`.
+`localhost:7233`, but not when a data folder was named: then that system is meant and no other.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +80,7 @@ def find_target(data: str | Path | None = None) -> Target:
 
     Raises:
         InvalidInput: Temporal's configuration can't be read.
+        PlangateError: With type `Unavailable`: a data folder was named and nothing runs there.
     """
     if (target := configured_target()) is not None:
         return target
@@ -89,7 +91,19 @@ def find_target(data: str | Path | None = None) -> Target:
         return Target(
             system["address"], namespace or str(system.get("namespace") or "default"), str(folder / "system.json")
         )
+    if _named(data):
+        raise PlangateError(
+            f"nothing runs on the data folder {str(folder)!r}: no `plangate up` has left its address there. Start it "
+            f"with `plangate up --data {shlex.quote(str(folder))}`, name another folder (--data, {DATA_VARIABLE}), or "
+            f"set TEMPORAL_ADDRESS to the server that is meant, for example TEMPORAL_ADDRESS={DEFAULT_ADDRESS}.",
+            type=ErrorType.UNAVAILABLE,
+        )
     return Target(DEFAULT_ADDRESS, namespace or "default", "the default, since nothing is configured")
+
+
+def _named(data: str | Path | None) -> bool:
+    """Whether somebody chose the data folder; settings pass on the default one too."""
+    return bool(os.environ.get(DATA_VARIABLE)) or (data is not None and Path(data) != Path(DATA_DEFAULT))
 
 
 async def connect(

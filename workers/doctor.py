@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 from collections import Counter
 
 from rich.console import Console
 from rich.markup import escape
 
+from plangate.exits import exit_with
 from workers.checks import Check, Finding, Surroundings, check_all
 
 _MARKS = {Finding.OK: "[green]✓[/green]", Finding.WARN: "[yellow]![/yellow]", Finding.FAIL: "[red]✗[/red]"}
@@ -53,4 +53,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

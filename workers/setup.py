@@ -13,6 +13,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from plangate.errors import ErrorType, PlangateError
+from plangate.exits import exit_with
 from plangate.temporal import SEARCH_ATTRIBUTES
 from workers.connection import connect, find_target
 
@@ -124,4 +125,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

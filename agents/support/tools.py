@@ -114,7 +114,7 @@ async def change_address(
     retries=5,
     retry_max=30,
     dependency="payments",
-    summary="Refund £{amount} for order {order_id}",
+    summary="Refund £{amount:.2f} for order {order_id}",
     risk="Money leaves the shop's account and can't be called back.",
 )
 async def refund_payment(ctx: ToolContext, order_id: OrderId, amount: Amount, reason: Reason) -> Refund:

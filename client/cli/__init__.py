@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
+from typing import NoReturn
 
 
-def main() -> None:
+def main() -> NoReturn:
     """The console script `plangate`."""
-    import os
-    import sys
-
     from client.cli.boundary import guarded
+    from plangate.exits import exit_with
 
-    code = guarded()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    # Not sys.exit: threads of the Temporal SDK's core that outlive a connection abort the interpreter's shutdown
-    # now and then (temporalio/sdk-python#300, "PyGILState_Release: thread state must be current").
-    os._exit(code)
+    exit_with(guarded)

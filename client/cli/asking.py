@@ -50,6 +50,7 @@ class Asker:
         self._console = console
         self._by = by
         self._keyboard = Keyboard()
+        self._sent: ApprovalDecision | None = None
 
     async def ask(self, gate: ApprovalRequest) -> bool:
         """Ask until the gate is decided, here or elsewhere.
@@ -57,6 +58,7 @@ class Asker:
         Returns:
             False when the person leaves it waiting.
         """
+        self._sent = None
         self._console.print(gate_box(gate))
         choosing = asyncio.create_task(self._until_answered(gate))
         elsewhere = asyncio.create_task(self._until_settled(gate))
@@ -65,7 +67,7 @@ class Asker:
             if choosing.done():
                 return choosing.result()
             self._console.print()
-            self._console.print(Text("Decided elsewhere meanwhile.", style="yellow"))
+            await self._tell_settled(gate, ended=elsewhere.result())
             return True
         finally:
             for task in (choosing, elsewhere):
@@ -73,15 +75,31 @@ class Asker:
             with contextlib.suppress(asyncio.CancelledError, ClientError, EOFError):
                 await asyncio.gather(choosing, elsewhere)
 
-    async def _until_settled(self, gate: ApprovalRequest) -> None:
+    async def _until_settled(self, gate: ApprovalRequest) -> bool:
+        """Wait until the gate is decided, or (True) until its run was ended from outside without a decision."""
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
             try:
                 waiting = await self._plangate.pending(gate.run)
+                if gate.call not in [one.call for one in waiting]:
+                    return False
+                if await self._plangate.has_ended(gate.run):
+                    return True
             except ClientError:
                 continue
-            if gate.call not in [one.call for one in waiting]:
-                return
+
+    async def _tell_settled(self, gate: ApprovalRequest, *, ended: bool) -> None:
+        """Say who decided: a decision sent from here that nobody confirmed then may have been the one."""
+        if self._sent is None:
+            words = "The run has ended meanwhile." if ended else "Decided elsewhere meanwhile."
+            self._console.print(Text(words, style="yellow"))
+            return
+        try:
+            await self._plangate.decide(gate.run, self._sent)  # the same id: its receipt, not a second decision
+        except ClientError:
+            self._console.print(Text(f"It is decided now: `plangate show {gate.run}` tells how.", style="yellow"))
+        else:
+            self._tell_done(self._sent)
 
     async def _until_answered(self, gate: ApprovalRequest) -> bool:
         while True:
@@ -131,20 +149,34 @@ class Asker:
         return args
 
     async def _send(self, gate: ApprovalRequest, decision: ApprovalDecision) -> bool:
+        self._sent = decision
         try:
             await self._plangate.decide(gate.run, decision)
         except Unanswered as error:
-            self._console.print(Text(f"  {clean(error.message)}", style="yellow"))
-            wanted = await self._keyboard.line("  Send it as a signal, which waits for a worker? [y/n] ")
-            if not wanted.strip().lower().startswith("y"):
-                return False
-            await self._plangate.signal(gate.run, decision)
+            await self._leave_on_its_way(gate, decision, error)
+            return True
         except ClientError as error:
+            self._sent = None
             self._console.print(Text(f"  {clean(error.message)}", style="red"))
             for line in error.details:
                 self._console.print(Text(f"  - {clean(line)}", style="red"))
             return False
+        self._tell_done(decision)
+        return True
+
+    async def _leave_on_its_way(self, gate: ApprovalRequest, decision: ApprovalDecision, error: Unanswered) -> None:
+        """The server hands an update to the next worker; a signal it keeps for sure. Same id: it counts once."""
+        self._console.print(Text(f"  {clean(error.message)}", style="yellow"))
+        try:
+            await self._plangate.signal(gate.run, decision)
+        except ClientError:
+            told = f"`plangate show {gate.run}` tells what became of it."
+        else:
+            told = f"It was sent as a signal too, which the server keeps. `plangate show {gate.run}` tells more."
+        self._console.print(Text(f"  {told}", style="yellow"))
+        self._console.print()
+
+    def _tell_done(self, decision: ApprovalDecision) -> None:
         words, style = _DONE[decision.action]
         self._console.print(Text(f"  {words}", style=style).append(f" by {clean(self._by)}", style="dim"))
         self._console.print()
-        return True

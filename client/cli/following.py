@@ -13,7 +13,7 @@ from rich.text import Text
 from client.render.checklist import Checklist, Outline, plan_title
 from client.render.gates import gate_box
 from client.render.run import live_view
-from client.render.text import ascii_only, clean, short, sign, since
+from client.render.text import ascii_only, clean, in_words, short, sign, since
 from client.watching import View
 from plangate.approvals import ApprovalRequest
 from plangate.runs import RunResult, RunStatus, StepReport, StepStatus
@@ -118,7 +118,7 @@ class Follower:
 
     def _tell_step(self, step: StepReport) -> None:
         line = Text("  ").append_text(sign(step.status.value, ascii_only=ascii_only(self._console)))
-        line.append(f" {clean(step.summary or step.title or step.tool)}")
+        line.append(f" {clean(in_words(step))}")
         took = since(step.started_at, step.ended_at) if step.ended_at else ""
         note = short(step.reason, 160) if step.reason else took
         if step.status is not StepStatus.DONE:

@@ -34,16 +34,18 @@ def show(
 
 
 async def _show(run: str, data: Path | None, timeline: bool) -> dict[str, Any]:
+    from client.results import as_ended
     from client.runs import Plangate
 
     plangate = await Plangate.connect(data)
     ended = await plangate.has_ended(run)
     status = await plangate.status(run)
+    result = await plangate.result(run) if ended else None
     return {
         "run": run,
-        "status": status,
+        "status": as_ended(status, result) if result else status,
         "plan": await plangate.plan(run),
-        "result": await plangate.result(run) if ended else None,
+        "result": result,
         "timeline": await plangate.timeline(run) if timeline else [],
         "ui": plangate.target.run_url(run),
     }
@@ -66,7 +68,10 @@ def runs(
     status: Annotated[
         str,
         typer.Option(
-            "--status", show_default=False, help="Only with this status: waiting, running, completed, failed…"
+            "--status",
+            metavar="STATUS",
+            show_default=False,
+            help="Only with this status: waiting, running, paused, terminated, timed_out, or an outcome.",
         ),
     ] = "",
     user: Annotated[str, typer.Option("--user", show_default=False, help="Only asked by this user.")] = "",

@@ -7,7 +7,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from client.render.text import ascii_only, clean, short, sign, since
+from client.render.text import ascii_only, clean, in_words, short, sign, since
 from plangate.runs import RunStatus, StepReport, StepStatus
 
 EDGE = 3
@@ -62,7 +62,7 @@ class Checklist:
         if running and self.moving and not plain:
             mark = self._spinner
         style = "dim" if step.status in (StepStatus.PENDING, StepStatus.SKIPPED) else ""
-        lines = [Text(clean(step.title or step.summary or step.tool), style=style)]
+        lines = [Text(clean(in_words(step)), style=style)]
         if step.reason or step.error:
             why = step.reason or (step.error.message if step.error else "")
             lines.append(Text(short(why, 160), style="dim" if step.status is StepStatus.SKIPPED else "red"))
@@ -82,7 +82,7 @@ class Outline:
         table.add_column(overflow="fold", max_width=max(20, options.max_width - 30))
         table.add_column(no_wrap=True, overflow="ellipsis", style="dim", max_width=24)
         for number, step in enumerate(self.status.steps, 1):
-            table.add_row(f"{number}.", Text(clean(step.title or step.summary or step.tool)), Text(clean(step.tool)))
+            table.add_row(f"{number}.", Text(clean(in_words(step))), Text(clean(step.tool)))
         yield table
 
 

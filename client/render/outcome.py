@@ -32,8 +32,9 @@ def print_result(console: Console, result: RunResult, *, url: str = "", answer: 
     console.print(headline)
     if result.summary:
         print_summary(console, result.summary)
-    if result.error and result.error.message not in result.summary:
-        console.print(Padding(Text(clean(result.error.message), style="red"), (0, 0, 0, 2), expand=False))
+    if result.error:
+        if result.error.message not in result.summary:
+            console.print(Padding(Text(clean(result.error.message), style="red"), (0, 0, 0, 2), expand=False))
         for line in result.error.details:
             console.print(Padding(Text(f"- {clean(line)}", style="red"), (0, 0, 0, 4), expand=False))
     if result.usage.calls and not result.summary:  # the summary says it already
@@ -58,8 +59,8 @@ def print_summary(console: Console, markdown: str) -> None:
 
 
 def _inline(line: str) -> Text:
-    """Bold and code of one line."""
+    """One line with its bold words; code keeps its backticks, which show where a command begins and ends."""
     text = Text()
-    for place, part in enumerate(line.replace("`", "").split("**")):
+    for place, part in enumerate(line.split("**")):
         text.append(part, style="bold" if place % 2 else "")
     return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -46,9 +47,14 @@ def print_runs(console: Console, lines: list[RunLine]) -> None:
             Text(clean(line.user), style="dim"),
             Text(local_time(line.started_at)),
             Text(since(line.started_at, line.ended_at)),
-            Text("" if line.cost_usd is None else f"${line.cost_usd:.4f}"),
+            Text(_cost(line.cost_usd)),
         )
     console.print(table)
+
+
+def _cost(usd: float | None) -> str:
+    """Zero is no figure here: it is also what runs of models without a known price have."""
+    return "" if usd is None else f"${usd:.4f}" if usd else "–"
 
 
 def _status(line: RunLine) -> str:
@@ -66,15 +72,19 @@ def print_inbox(console: Console, gates: list[ApprovalRequest]) -> None:
         head.append(clean(gate.title or gate.tool), style="bold")
         console.print(head)
         args = ", ".join(f"{name}={short(show_value(value), 40)}" for name, value in gate.args.items())
-        console.print(Text(f"  {clean(gate.tool)}({args})", style=""))
-        asked = f"  {clean(gate.agent)}" + (f" for {clean(gate.user)}" if gate.user else "")
+        console.print(_indented(Text(f"{clean(gate.tool)}({args})")))
+        asked = f"{clean(gate.agent)}" + (f" for {clean(gate.user)}" if gate.user else "")
         asked += f" · asked {since(gate.opened_at)} ago · until {local_time(gate.deadline)}"
-        console.print(Text(asked, style="dim"))
+        console.print(_indented(Text(asked, style="dim")))
         if gate.risk:
-            console.print(Text(f"  risk: {short(gate.risk, 200)}", style="red"))
+            console.print(_indented(Text(f"risk: {short(gate.risk, 200)}", style="red")))
         console.print(Text(f"  plangate approve {clean(gate.id)}", style="cyan"), soft_wrap=True)
         console.print()
     console.print("Also: reject, edit, respond. See `plangate show RUN` for the whole plan.", style="dim")
+
+
+def _indented(text: Text) -> Padding:
+    return Padding(text, (0, 0, 0, 2), expand=False)
 
 
 def print_timeline(console: Console, events: list[Event]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TextIO, cast
 from rich.console import Console
 from rich.text import Text
 
-from plangate.runs import Usage
+from plangate.runs import StepReport, Usage
 
 MAX_VALUE = 1500
 """Characters of one argument that are shown; the rest is counted, never dropped in silence."""
@@ -56,6 +56,14 @@ def make_console(stream: TextIO | None = None, *, width: int | None = None) -> C
         return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
     width = width or int(os.environ.get("COLUMNS", "0") or 0) or 80
     return Console(file=cast(TextIO, _Trimmed(stream)), highlight=False, markup=False, emoji=False, width=width)
+
+
+def in_words(step: StepReport) -> str:
+    """A step's call in words, which follow its arguments; its title while there are none, or when they say no more than
+    the tool's name.
+    """
+    told = step.summary if step.summary != step.tool.replace("_", " ") else ""
+    return told or step.title or step.tool
 
 
 def sign(status: str, *, ascii_only: bool = False) -> Text:
@@ -133,9 +141,11 @@ def local_time(at: datetime | None) -> str:
 
 
 def money(usage: Usage) -> str:
-    """What model calls cost, in US dollars; what isn't known is said to be unknown."""
+    """What model calls cost, in US dollars; what isn't known is said to be unknown, never to be nothing."""
     if usage.calls and usage.unpriced_calls == usage.calls:
         return "cost unknown"
+    if not usage.cost_usd and not usage.unpriced_calls:
+        return "no cost"
     digits = 2 if usage.cost_usd >= 1 else 4
     text = f"${usage.cost_usd:.{digits}f}"
     return f"{text} + {usage.unpriced_calls} calls of unknown cost" if usage.unpriced_calls else text

@@ -41,7 +41,8 @@ async def test_a_run_is_started_seen_in_the_inbox_approved_and_shown(shop: Shop)
     assert [step["id"] for step in detail["plan"]["steps"]] == ["find", "refund"]
     assert detail["timeline"][0]["kind"] == "admitted"
     text = (await shop.cli("show", run)).out
-    assert "Refund the teapot" in text
+    assert "Refund 62.0 " in text
+    assert "Find the order" in text
     assert "Your refund of 62.00 is on its way." in text
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from client.connection import find_target
-from client.errors import ClientError
+from client.errors import ClientError, ExitCode
+from plangate.errors import PlangateError
+from workers.connection import find_target as workers_target
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +40,30 @@ def test_the_embedded_system_is_found_through_the_data_folder(tmp_path: Path, mo
     (tmp_path / ".plangate" / "system.json").unlink()
     monkeypatch.setenv("PLANGATE_DATA", "other")
     assert find_target()[0].address == "127.0.0.1:7999"
-    assert find_target(tmp_path / ".plangate")[0].address == "localhost:7233"
+    write_system(tmp_path / "third")
+    assert find_target(tmp_path / "third")[0].address == "127.0.0.1:7999"
+
+
+@pytest.mark.parametrize("named", ["argument", "variable"])
+def test_a_named_data_folder_on_which_nothing_runs_never_means_another_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    folder = tmp_path / "quiet"
+    if named == "variable":
+        monkeypatch.setenv("PLANGATE_DATA", str(folder))
+    given = folder if named == "argument" else None
+    with pytest.raises(ClientError, match="Nothing runs on the data folder") as refused:
+        find_target(given)
+    assert refused.value.code is ExitCode.NO_SERVER
+    assert f"plangate up --data {folder}" in refused.value.hint
+    with pytest.raises(PlangateError, match="nothing runs on the data folder"):
+        workers_target(given)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "env.example:7233")
+    assert find_target(given)[0].address == workers_target(given).address == "env.example:7233"
+
+
+def test_the_workers_default_folder_counts_as_not_named() -> None:
+    assert workers_target(".plangate").address == "localhost:7233"
 
 
 def test_temporals_own_configuration_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,10 @@ from client.listing import RunLine
 from client.render.checklist import Checklist
 from client.render.gates import gate_box
 from client.render.outcome import print_result
-from client.render.tables import print_runs
-from client.render.text import clean, duration, money, short
+from client.render.tables import print_inbox, print_runs
+from client.render.text import clean, duration, in_words, money, short
 from plangate.approvals import ApprovalRequest
+from plangate.errors import ErrorPayload, ErrorType
 from plangate.runs import Outcome, Phase, RunResult, RunStatus, StepReport, StepStatus, Usage
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -98,9 +99,10 @@ def test_the_end_of_a_run_is_told_once_and_costs_are_never_made_up() -> None:
     print_result(console, result, url="http://ui/r")
     shown = out.getvalue()
     assert "[bold]Hello[/bold]" in shown
-    assert "• one\n    • two" in "\n".join(line.rstrip() for line in shown.splitlines())
+    assert "• one\n    • `two`" in "\n".join(line.rstrip() for line in shown.splitlines())
     assert "http://ui/r" in shown
     assert money(result.usage) == "cost unknown"
+    assert money(Usage(calls=2)) == "no cost"
     assert money(Usage(calls=2, unpriced_calls=1, cost_usd=0.5)) == "$0.5000 + 1 calls of unknown cost"
 
 
@@ -116,6 +118,36 @@ def test_a_list_of_runs_fits_into_80_columns_without_losing_an_id_or_a_status() 
     assert max(len(row) for row in shown.splitlines()) <= 80
     for whole in ("support-c32olltc", "waiting (2)", "2 d 0 h", "$0.0123", "completed"):
         assert whole in shown
+
+
+def test_a_step_is_told_by_its_call_which_follows_an_edit_not_by_its_title() -> None:
+    done = {"tool": "refund_payment", "status": StepStatus.DONE}
+    edited = StepReport(id="s", title="Refund £62.00", summary="Refund £55.50 for order 1042", **done)
+    assert "Refund £55.50" in drawn(Checklist(status([edited])))
+    assert "£62.00" not in drawn(Checklist(status([edited])))
+    assert in_words(edited.model_copy(update={"summary": ""})) == "Refund £62.00"
+    assert in_words(edited.model_copy(update={"summary": "refund payment"})) == "Refund £62.00"
+
+
+def test_mistakes_of_a_broken_agent_are_listed_and_its_command_keeps_its_backticks() -> None:
+    out = io.StringIO()
+    message = "its folder has 2 mistakes; see `plangate agents validate broken`"
+    error = ErrorPayload(type=ErrorType.BROKEN_AGENT, message=message, details=["tools.py:1: no", "agent.yaml:2: no"])
+    result = RunResult(run="r", agent="broken", outcome=Outcome.FAILED, summary=f"It failed: {message}", error=error)
+    print_result(Console(file=out, width=80), result)
+    assert out.getvalue().count("`plangate agents validate broken`") == 1
+    assert "- tools.py:1: no" in out.getvalue()
+    assert "- agent.yaml:2: no" in out.getvalue()
+
+
+def test_every_line_of_the_inbox_is_indented_below_its_gate() -> None:
+    out = io.StringIO()
+    args = {"order_id": "1042", "amount": 62.0, "reason": "It arrived broken, in spite of the bubble wrap"}
+    print_inbox(Console(file=out, width=80), [gate(args=args, agent="support", risk="Money leaves. " * 10)])
+    head, *lines, last = [line for line in out.getvalue().splitlines() if line.strip()]
+    assert "Refund 62" in head
+    assert all(line.startswith("  ") for line in lines)
+    assert last.startswith("Also")
 
 
 def test_durations_and_short_texts() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
-from client.errors import ClientError, ExitCode
+from client.errors import ClientError, ExitCode, Unanswered
+from client.listing import STATUSES
 from client.runs import Plangate, new_run_id
 from plangate.approvals import ApprovalDecision, DecisionAction, ReceiptStatus
+from plangate.errors import ErrorType
 from plangate.runs import Outcome, Phase, RunRequest
 from tests.client.conftest import Shop, until
-from tests.client.scripted import HALF, WHOLE
+from tests.client.scripted import HALF, WHOLE, Script, scripted_worker
 
 
 async def start(shop: Shop, request: str = "refund it", **fields: str) -> str:
@@ -93,8 +96,37 @@ async def test_every_end_of_a_run_has_a_result(shop: Shop) -> None:
 
     run = await start(shop)
     await shop.waiting(run)
-    await shop.plangate.handle(run).terminate("the operator's reason")
-    assert (await shop.plangate.result(run)).outcome is Outcome.FAILED
+    await shop.plangate.handle(run).terminate(reason="the operator's reason")
+    terminated = await shop.plangate.result(run)
+    assert terminated.outcome is Outcome.FAILED
+    assert terminated.error is not None
+    assert terminated.error.message.startswith("The run was terminated by ")
+    assert terminated.error.message.endswith(": the operator's reason")
+    assert terminated.ended_at is not None
+    shown = await shop.cli("show", run)
+    assert (shown.code, "Approval needed" in shown.out, "plangate approve" in shown.out) == (0, False, False)
+    assert "the operator's reason" in shown.out
+    told = (await shop.cli("show", run, "--json")).json
+    assert (told["status"]["phase"], told["status"]["pending"]) == ("ended", [])
+    again = await shop.cli("run", "support", "refund it", "--id", run, "--json")
+    assert (again.code, again.json["error"]["type"]) == (13, "Cancelled")
+    listed = await until(lambda: shop.plangate.runs(status="terminated"))
+    assert run in [line.run for line in listed]
+    assert run not in [line.run for line in await shop.plangate.runs(status="waiting", limit=1000)]
+
+
+async def test_a_run_that_took_too_long_for_the_server_says_so(shop: Shop) -> None:
+    run = new_run_id("support")
+    request = RunRequest(agent="support", request="refund it")
+    limit = timedelta(seconds=1)
+    await shop.plangate.client.start_workflow(
+        "AgentRun", request, id=run, task_queue="plangate", execution_timeout=limit
+    )
+    result = await shop.plangate.result(run)
+    assert result.outcome is Outcome.FAILED
+    assert result.error is not None
+    assert (result.error.type, "timed out" in result.error.message) == (ErrorType.TIMEOUT, True)
+    assert "Approval needed" not in (await shop.cli("show", run)).out
 
 
 async def test_a_run_whose_input_is_not_right_ends_and_says_why(shop: Shop) -> None:
@@ -151,11 +183,42 @@ async def test_an_unknown_run_is_said_to_be_unknown(shop: Shop) -> None:
         _ = [view async for view in shop.plangate.watch("nope")]
 
 
+async def test_a_status_that_does_not_exist_is_refused_with_those_that_do(shop: Shop) -> None:
+    ended = await shop.cli("runs", "--status", "nonsense")
+    assert (ended.code, ended.out) == (2, "")
+    for word in STATUSES:
+        assert word in ended.err
+        await shop.plangate.runs(status=word)
+    run = await start(shop)
+    await shop.waiting(run)
+    lines = await until(lambda: shop.plangate.runs(status="waiting for approval"))
+    assert run in [line.run for line in lines]
+    assert run not in [line.run for line in await shop.plangate.runs(status="running")]
+
+
+async def test_a_decision_that_nobody_confirms_is_said_to_be_sent_and_counts_once_a_worker_is_back(
+    address: str, plangate: Plangate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = new_run_id("queue")
+    monkeypatch.setenv("PLANGATE_TASK_QUEUE", queue)
+    script = Script()
+    async with scripted_worker(plangate.client, script, task_queue=queue):
+        started = await plangate.start(RunRequest(agent="support", request="refund it"))
+        (gate,) = await until(lambda: plangate.pending(started.run))
+    monkeypatch.setattr("client.decisions.CONFIRM_SECONDS", 1.0)
+    decision = ApprovalDecision(approval=gate.id, digest=gate.digest, by="ada", id="one")
+    with pytest.raises(Unanswered, match=r"was sent.*may still count") as unsure:
+        await plangate.decide(started.run, decision)
+    assert "not made" not in unsure.value.message
+    assert f"plangate show {started.run}" in unsure.value.hint
+    async with scripted_worker(plangate.client, script, task_queue=queue):
+        assert (await plangate.result(started.run)).outcome is Outcome.COMPLETED
+    assert len(script.refunds) == 1
+
+
 async def test_without_a_worker_watching_says_so_and_goes_on_when_there_is_one(
     address: str, plangate: Plangate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.client.scripted import Script, scripted_worker
-
     queue = new_run_id("queue")
     monkeypatch.setenv("PLANGATE_TASK_QUEUE", queue)
     monkeypatch.setattr("client.watching.QUERY_SECONDS", 0.3)

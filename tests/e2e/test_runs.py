@@ -53,6 +53,7 @@ def test_a_broken_agent_says_what_is_wrong_with_it(host: Host) -> None:
     assert (ended.code, ended.json["error"]["type"]) == (13, "BrokenAgent")
     assert "plangate agents validate broken" in ended.json["error"]["message"]
     mistakes = "\n".join(ended.json["error"]["details"])
+    assert "`plangate agents validate broken`" in " ".join(host.cli("run", "broken", "hello").out.split())
     assert "tools.py:1" in mistakes
     assert "agent.yaml:2" in mistakes
 

@@ -167,7 +167,7 @@ def test_a_report_spans_its_calls_and_ends_when_the_step_has() -> None:
         (Usage(calls=1, input_tokens=1000, output_tokens=5, cost_usd=0.5), "1,005 tokens in 1 model call, $0.5000"),
         (Usage(calls=2, unpriced_calls=2), "0 tokens in 2 model calls, cost unknown (2 without a price)"),
         (Usage(calls=2, unpriced_calls=1, cost_usd=0.1), "cost $0.1000 plus unknown (1 without a price)"),
-        (Usage(), "0 tokens in 0 model calls, $0.0000"),
+        (Usage(), "0 tokens in 0 model calls, no cost"),
     ],
 )
 def test_a_cost_that_is_not_known_is_never_zero(usage: Usage, words: str) -> None:

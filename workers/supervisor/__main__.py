@@ -7,12 +7,12 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from plangate.errors import ErrorType, PlangateError
+from plangate.exits import exit_with
 from workers.connection import data_folder
 from workers.supervisor.folder import DataFolder
 from workers.supervisor.report import Report
@@ -105,4 +105,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

@@ -59,6 +59,14 @@ def announced_ready(line: str) -> dict[str, Any] | None:
     return found if found and found.get("ready") is True else None
 
 
+def broken_agents(ready: dict[str, Any]) -> dict[str, int]:
+    """The agents that a worker says it doesn't serve, with the number of their mistakes."""
+    found = ready.get("broken")
+    if not isinstance(found, dict):
+        return {}
+    return {str(name): count for name, count in found.items() if isinstance(count, int)}
+
+
 def _json_object(line: str) -> dict[str, Any] | None:
     if not line.lstrip().startswith("{"):
         return None
@@ -80,6 +88,8 @@ class SystemState:
     base_url: str = ""
     database: str = ""
     started_at: str = ""
+    broken: dict[str, int] = field(default_factory=dict)
+    """Agents that the worker doesn't serve, with the number of their mistakes."""
     settings: dict[str, dict[str, str]] = field(default_factory=dict)
     """What each companion announced, by its name."""
 
@@ -97,5 +107,6 @@ class SystemState:
             "database": self.database,
             "pids": dict(pids),
             "settings": self.companion_settings(),
+            "broken": self.broken,
             "started_at": self.started_at,
         }

@@ -43,6 +43,8 @@ class Report:
             table.add_row(f"  [bold]{name}[/bold]", value)
         self._out.print("\n[bold green]✓ Plangate is up[/bold green]\n")
         self._out.print(table)
+        for line in _broken(system.get("broken", {}), agents):
+            self._out.print(line)
         self._out.print("\n  [bold]Try[/bold]")
         for command in _commands(folder, agents):
             self._out.print(f"    [cyan]{escape(command)}[/cyan]")
@@ -81,11 +83,24 @@ def _facts(system: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
     return facts
 
 
+def _broken(broken: dict[str, int], agents: Path) -> list[str]:
+    """What to do about agents that aren't served."""
+    if not broken:
+        return []
+    words = [f"{name} ({count} mistake{'s' * (count != 1)})" for name, count in sorted(broken.items())]
+    lines = [f"\n  [bold yellow]! Not served[/bold yellow]: {escape(', '.join(words))}"]
+    where = "" if agents == Path("agents").absolute() else f" --agents {shlex.quote(_short(agents))}"
+    return [
+        *lines,
+        *(f"    [cyan]{escape(f'plangate agents validate {name}{where}')}[/cyan]" for name in sorted(broken)),
+    ]
+
+
 def _commands(folder: Path, agents: Path) -> list[str]:
     name, example = _example(agents)
     commands = [f"plangate run {name} {shlex.quote(example)}", "plangate inbox"]
     if folder != Path(DATA_DEFAULT).absolute():
-        commands.insert(0, f"export PLANGATE_DATA={shlex.quote(_short(folder))}")
+        commands.insert(0, f"export PLANGATE_DATA={shlex.quote(str(folder))}")
     return commands
 
 

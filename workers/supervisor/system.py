@@ -22,6 +22,7 @@ from workers.supervisor.environment import (
     SystemState,
     announced_ready,
     announced_settings,
+    broken_agents,
     child_environment,
     embedded_server_settings,
     offline_settings,
@@ -202,6 +203,14 @@ class System:
 
     async def _start_worker_once(self, _: None, fresh: bool) -> None:
         health = self._port("health", None, fresh)
+
+        def ready(told: dict[str, Any]) -> None:
+            broken = broken_agents(told)
+            if self._up and broken != self.state.broken:
+                for name in broken:
+                    self._say(f"warning: the agent {name!r} isn't served: plangate agents validate {name}")
+            self.state.broken = broken
+
         await self._child(
             Program(
                 name="worker",
@@ -209,7 +218,8 @@ class System:
                 environment=lambda: self._worker_environment(health),
                 announcement=announced_ready,
                 stop_seconds=WORKER_STOP_SECONDS,
-            )
+            ),
+            ready,
         ).start()
         self.folder.remember_ports({"health": health})
 
