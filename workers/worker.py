@@ -31,6 +31,7 @@ from activities.responding import RespondingActivities
 from activities.storage.store import Store
 from activities.tool_calls import ToolActivities
 from plangate.errors import ErrorType, InvalidInput, PlangateError
+from plangate.exits import exit_with
 from plangate.runs import TASK_QUEUE
 from plangate.temporal import PlangatePlugin
 from workers.connection import connect, find_target
@@ -196,4 +197,4 @@ def configure_logs(level: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)
