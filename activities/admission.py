@@ -77,6 +77,7 @@ class AdmissionActivities:
             )
         used = {step.tool for step in plan.steps}
         used |= {step.fallback.tool for step in plan.steps if step.fallback and step.fallback.tool}
+        used |= {undo.tool for name in used if (undo := agent.policies[name].compensation)}
         return admission.model_copy(update={"plan": plan, "tools": {name: agent.policies[name] for name in used}})
 
 

@@ -231,7 +231,9 @@ def _outcome(proposal: PlanProposal, agent: Agent, usage: Usage, repairs: int) -
 
 
 def _policies(plan: Plan, agent: Agent) -> dict[str, ToolPolicy]:
-    return {name: agent.policies[name] for step in plan.steps for name in _tools_of(step)}
+    used = {name: agent.policies[name] for step in plan.steps for name in _tools_of(step)}
+    undo = {policy.compensation.tool for policy in used.values() if policy.compensation}
+    return used | {name: agent.policies[name] for name in sorted(undo)}
 
 
 def _tools_of(step: Step) -> list[str]:

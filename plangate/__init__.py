@@ -10,12 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from plangate.compensation import Compensation
     from plangate.errors import ErrorType, PlangateError
     from plangate.toolkit import Effect, Idempotency, ToolContext, ToolError, tool
 
-__all__ = ["Effect", "ErrorType", "Idempotency", "PlangateError", "ToolContext", "ToolError", "tool"]
+__all__ = ["Compensation", "Effect", "ErrorType", "Idempotency", "PlangateError", "ToolContext", "ToolError", "tool"]
 
 _HOMES = {
+    "Compensation": "plangate.compensation",
     "Effect": "plangate.toolkit",
     "ErrorType": "plangate.errors",
     "Idempotency": "plangate.toolkit",

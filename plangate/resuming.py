@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from plangate.approvals import GateStatus
+from plangate.compensation import UNDO
 from plangate.errors import ErrorType, InvalidInput
 from plangate.keys import idempotency_key
 from plangate.plans import Step
@@ -57,8 +58,15 @@ def steps_to_repeat(state: RunState) -> list[Step]:
     return [step for step in (state.plan.steps if state.plan else []) if _repeats(state, state.steps.get(step.id))]
 
 
+def undone_calls(state: RunState) -> set[str]:
+    """Calls whose effect was undone when the run failed: going on means to do them anew."""
+    return {each.call for each in state.compensations if each.undone}
+
+
 def _repeats(state: RunState, step: StepState | None) -> bool:
     if step is None or not step.status.ended:
+        return True
+    if any(call.id in undone_calls(state) for call in step.calls):
         return True
     if step.id in state.cancelled_steps or step.revision != state.revision:
         return False  # a person took it out, or a revised plan took its place
@@ -138,10 +146,15 @@ def resumed(state: RunState, *, run: str, at: datetime, by: str, ask_again: Coll
         by: Who resumes it.
         ask_again: Calls whose approval holds no more: other arguments, or another version of the tool or agent.
     """
+    undone = undone_calls(state)
     for step in steps_to_repeat(state):
         if step.id in state.steps:
-            _put_back(state, state.steps[step.id], ask_again)
-    state.gates = {call: gate for call, gate in state.gates.items() if gate.settled}
+            _put_back(state, state.steps[step.id], ask_again, undone)
+    for call in undone:
+        state.generations[call] = state.generations.get(call, 0) + 1
+    state.compensations = []
+    state.steps = {name: each for name, each in state.steps.items() if not name.endswith(UNDO)}
+    state.gates = {call: gate for call, gate in state.gates.items() if gate.settled and not gate.step.endswith(UNDO)}
     state.phase = Phase.EXECUTING if state.plan is not None else Phase.ADMITTING
     state.outcome, state.error, state.answer = None, None, ""
     state.paused, state.started_at = False, at
@@ -151,19 +164,20 @@ def resumed(state: RunState, *, run: str, at: datetime, by: str, ask_again: Coll
     return compact(state)
 
 
-def _put_back(state: RunState, step: StepState, ask_again: Collection[str]) -> None:
+def _put_back(state: RunState, step: StepState, ask_again: Collection[str], undone: Collection[str]) -> None:
     step.status, step.reason, step.error = StepStatus.PENDING, "", None
     step.blocked = step.gap = False
     kept = []
     for call in step.calls:
-        if call.status in (CallStatus.DONE, CallStatus.REJECTED):
+        if call.status in (CallStatus.DONE, CallStatus.REJECTED) and call.id not in undone:
             kept.append(call)
             continue
         gate = state.gates.get(call.id)
-        if gate is None or gate.status is not GateStatus.APPROVED or call.id in ask_again:
+        if gate is None or gate.status is not GateStatus.APPROVED or call.id in {*ask_again, *undone}:
             state.gates.pop(call.id, None)
             call.gate = None
         call.status, call.error, call.started_at, call.ended_at = CallStatus.BINDING, None, None, None
+        call.result, call.args, call.args_key = None, None, ""
         if call.gate is not None or not call.fallback:
             kept.append(call)
     step.calls = kept

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from plangate.agents import Limits
 from plangate.approvals import ApprovalDecision, ApprovalGrant, ApprovalRequest, Receipt
+from plangate.compensation import Compensated
 from plangate.errors import ErrorPayload
 from plangate.plans import Plan
 from plangate.policy import Verdict
@@ -46,6 +47,8 @@ class Phase(StrEnum):
     WAITING = "waiting for approval"
     PAUSED = "paused"
     ANSWERING = "answering"
+    UNDOING = "undoing"
+    """It failed or was cancelled, and undoes its effects."""
     ENDED = "ended"
 
 
@@ -123,6 +126,10 @@ class CallState(BaseModel):
     result: Result | None = None
     error: ErrorPayload | None = None
     gate: str | None = None
+    args: dict[str, Any] | None = None
+    """The bound arguments, where the tool has a compensation that needs them."""
+    args_key: str = ""
+    """Where they are stored when they are too large for history."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -227,6 +234,8 @@ class RunState(BaseModel):
     """How often the run continued as new."""
     generations: dict[str, int] = Field(default_factory=dict)
     """Call id → how often a person had it done again: part of its idempotency key."""
+    compensations: list[Compensated] = Field(default_factory=list)
+    """After a failure or cancellation: what became of each effect."""
     resumed_from: list[str] = Field(default_factory=list)
     """The failed runs that this one goes on with, the first one first."""
 
@@ -298,6 +307,8 @@ class RunResult(BaseModel):
     usage: Usage = Usage()
     revision: int = 0
     error: ErrorPayload | None = None
+    compensations: list[Compensated] = Field(default_factory=list)
+    """After a failure or cancellation: which effects were undone, and which could not be and why."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
 

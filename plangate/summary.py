@@ -198,10 +198,19 @@ def in_plain_words(state: RunState, *, ended_at: datetime) -> str:
     if len(items) > MAX_LINES:
         lines.append(f"- … and {len(items) - MAX_LINES} more")
     lines += _decisions(state)
+    lines += _compensations(state)
     if state.error is not None:
         lines += ["", f"What went wrong: {state.error.message} ({state.error.type.value})"]
     lines += ["", f"It used {cost(state.usage)}."]
     return "\n".join(lines)
+
+
+def _compensations(state: RunState) -> list[str]:
+    lines = ["", "Effects:", ""] if state.compensations else []
+    for each in state.compensations:
+        became = "undone" if each.undone else f"not undone: {each.reason}"
+        lines.append(f"- {each.summary} — {became}")
+    return lines
 
 
 def _ending(item: StepReport) -> str:

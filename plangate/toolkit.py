@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
 
+from plangate.compensation import Compensation
 from plangate.errors import ErrorType, PlangateError
 from plangate.strictjson import digest
 
@@ -83,6 +84,8 @@ class ToolPolicy(BaseModel):
     """The host or service that this tool depends on."""
     summary: str = ""
     """A format string over the arguments, for people."""
+    compensation: Compensation | None = None
+    """How its effect is undone when the run fails or is cancelled afterwards."""
     rule: str = "ask"
     """The scope file's rule in short: `allow`, `ask`, `never`, or `when` for one that depends on the arguments."""
 
@@ -165,6 +168,7 @@ class ToolSettings(BaseModel):
     dependency: str = ""
     summary: str = ""
     risk: str = ""
+    compensation: Compensation | None = None
 
 
 @dataclass(frozen=True)
@@ -207,6 +211,7 @@ class Tool:
             retries=retries,
             dependency=s.dependency,
             summary=s.summary,
+            compensation=s.compensation,
             rule=rule,
         )
 
@@ -228,6 +233,7 @@ def tool(
     dependency: str = "",
     summary: str = "",
     risk: str = "",
+    compensation: Compensation | None = None,
     read_back: Callable[..., Any] | None = None,
 ) -> Callable[[F], F]:
     """Make a typed function a tool. The function itself stays callable as it was, for tests.
@@ -244,6 +250,7 @@ def tool(
         dependency: The host or service that the tool depends on, for example `payments`.
         summary: A format string over the arguments, shown to people: `"Refund {amount} for order {order_id}"`.
         risk: What could go wrong, shown to the person who approves.
+        compensation: How the effect is undone when the run fails or is cancelled later.
         read_back: For `check` tools: an async function with the tool's parameters that finds out whether the effect
             happened. Returns the tool's result if it did, `None` if not; raises `ToolError` when it can't tell.
 
@@ -265,6 +272,7 @@ def tool(
             dependency=dependency,
             summary=summary,
             risk=risk,
+            compensation=compensation,
         )
         if (read_back is not None) != (settings.idempotency is Idempotency.CHECK):
             raise TypeError(f"tool {function.__name__!r}: `read_back` goes with idempotency='check', and only with it")
@@ -285,6 +293,10 @@ def _settings(function: Callable[..., Any], **values: Any) -> ToolSettings:
         raise TypeError(f"tool {name!r}: total_timeout must not be shorter than timeout")
     if settings.heartbeat is not None and settings.heartbeat >= settings.timeout:
         raise TypeError(f"tool {name!r}: heartbeat must be shorter than timeout")
+    if settings.compensation is not None and settings.effect is Effect.READ:
+        raise TypeError(f"tool {name!r}: it only reads, so there is nothing to undo")
+    for problem in settings.compensation.problems() if settings.compensation else []:
+        raise TypeError(f"tool {name!r}: {problem}")
     if settings.idempotency is Idempotency.LEDGER and not inspect.iscoroutinefunction(function):
         raise TypeError(f"tool {name!r}: a `ledger` tool is async, since it writes through `ctx.database`")
     return settings
@@ -313,7 +325,8 @@ def make_tool(function: Callable[..., Any], settings: ToolSettings) -> Tool:
         raise TypeError(f"tool {name!r}: {lost[0]!r} can't be the name of an argument")
     if _has_sets(schema):
         raise TypeError(f"tool {name!r}: a set has no order to approve it in; take a list")
-    version = digest([name, schema, settings.model_dump(mode="json"), _source_digest(function)])[:16]
+    unset = {"compensation"} if settings.compensation is None else None  # versions from before there were any
+    version = digest([name, schema, settings.model_dump(mode="json", exclude=unset), _source_digest(function)])[:16]
     return Tool(
         name=name,
         function=function,

@@ -16,6 +16,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows import activities
+from workflows.compensation import compensate
 from workflows.execution import Execution, RunEnds
 from workflows.presenting import Presenter
 
@@ -91,11 +92,14 @@ class AgentRun:
         try:
             await self._advance()
         except RunEnds as end:
+            if end.outcome is Outcome.FAILED:
+                await compensate(self.execution, self._note)
             self._settle(end.outcome, end.error, end.message)
         except asyncio.CancelledError:
             await self._cancel()
             raise
         except activities.FAILURES as error:
+            await compensate(self.execution, self._note)
             self._settle(Outcome.FAILED, activities.payload_of(error))
         return await self._finish()
 
@@ -219,6 +223,7 @@ class AgentRun:
 
     async def _cancel(self) -> None:
         """Clean up; a consequential call that is under way is waited for."""
+        await compensate(self.execution, self._note)
         self._settle(Outcome.CANCELLED, message="The run was cancelled.")
         await self._close()
 
@@ -267,6 +272,7 @@ class AgentRun:
             usage=state.usage,
             revision=state.revision,
             error=state.error,
+            compensations=state.compensations,
             started_at=state.started_at,
             ended_at=now,
         )

@@ -223,6 +223,8 @@ class Execution:
 
     def _show_phase(self) -> None:
         phase = self.state.phase
+        if phase is Phase.UNDOING:
+            self._publish()
         if phase in (Phase.EXECUTING, Phase.WAITING, Phase.PAUSED):
             waits = bool(self.gates.pending)
             self.state.phase = Phase.PAUSED if self.state.paused else Phase.WAITING if waits else Phase.EXECUTING

@@ -63,6 +63,8 @@ class Stepper:
     may_start: asyncio.Event
     """Set unless the run is paused, stopping or about to continue as new."""
     slots: asyncio.Semaphore
+    limited: bool = True
+    """Whether the scope's limit of tool calls holds."""
     running: int = 0
     """Calls whose activity is under way."""
     run: str = field(default_factory=lambda: workflow.info().workflow_id)
@@ -219,9 +221,7 @@ class Stepper:
         self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, args: dict[str, Any]
     ) -> Bound:
         """Bound arguments; opens the gate if policy says so."""
-        entries = self.engine.scope(roots_of(args) - {"item"})
-        if call.item is not None:
-            entries["item"] = _item(state, call.item)
+        entries = self._scope(state, call, args)
         scope = inline_scope(entries)
         if policy.rule == "allow" and policy.effect is not Effect.CONSEQUENTIAL and scope is not None:
             try:
@@ -258,6 +258,13 @@ class Stepper:
         if bound.verdict.action is Action.ASK:
             self._open_gate(step, state, call, policy, bound, task)
         return bound
+
+    def _scope(self, state: StepState, call: CallState, args: dict[str, Any]) -> dict[str, ScopeEntry]:
+        """What a call's arguments may refer to."""
+        entries = self.engine.scope(roots_of(args) - {"item"})
+        if call.item is not None:
+            entries["item"] = _item(state, call.item)
+        return entries
 
     def _open_gate(
         self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, bound: Bound, task: BindTask
@@ -299,7 +306,7 @@ class Stepper:
             if grant is not None and workflow.now() > grant.expires_at:
                 message = f"the approval {grant.approval} expired before the call began"
                 raise self._failed(step, ErrorType.EXPIRED, message)
-            if self.state.calls >= self.state.limits.tool_calls:
+            if self.limited and self.state.calls >= self.state.limits.tool_calls:
                 limit = self.state.limits.tool_calls
                 raise CallFailed(limit_error(f"the run has made all {limit} tool calls that the scope allows", step.id))
             task = ToolCall(
@@ -319,6 +326,8 @@ class Stepper:
                 user=self.state.request.user,
                 session=self.state.request.session,
             )
+            if policy.compensation is not None:
+                call.args, call.args_key = bound.args, bound.args_key
             self.state.calls += 1
             self.running += 1
             call.status, call.started_at = CallStatus.RUNNING, workflow.now()

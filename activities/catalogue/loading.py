@@ -204,3 +204,20 @@ def _check_together(scope: Scope | None, found: ToolsFound, problems: Problems) 
         check_rules(scope, found, problems)
     for name, tool in found.tools.items():
         check_summary(tool, *found.places[name], problems)
+        if problem := _compensation_problem(tool, found):
+            problems.add(*found.places[name], problem)
+
+
+def _compensation_problem(tool: Tool, found: ToolsFound) -> str | None:
+    undo = tool.settings.compensation
+    if undo is None:
+        return None
+    other = found.tools.get(undo.tool)
+    if other is None:
+        return f"the compensation of {tool.name!r} is the tool {undo.tool!r}, which the agent does not have"
+    if unknown := sorted(undo.args.keys() - other.arguments.model_fields.keys()):
+        return f"the compensation of {tool.name!r} gives {unknown[0]!r}, which {undo.tool!r} does not take"
+    needed = {name for name, field in other.arguments.model_fields.items() if field.is_required()}
+    if missing := sorted(needed - undo.args.keys()):
+        return f"the compensation of {tool.name!r} leaves out {missing[0]!r}, which {undo.tool!r} needs"
+    return None

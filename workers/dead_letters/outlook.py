@@ -12,7 +12,7 @@ from activities.catalogue import LoadedAgent
 from activities.ledger import LedgerState
 from activities.storage.dead_letters import DeadLetters
 from plangate.dead_letters import DeadLetter, DeadLetterCause
-from plangate.resuming import OpenCall, open_calls, steps_to_repeat
+from plangate.resuming import OpenCall, open_calls, steps_to_repeat, undone_calls
 from plangate.runs import CallStatus, RunState
 
 UNSURE = frozenset({LedgerState.INTENDED.value, LedgerState.UNKNOWN.value})
@@ -43,6 +43,8 @@ async def look_ahead(letters: DeadLetters, letter: DeadLetter, *, namespace: str
     state = letter.run_state
     if state is None:
         return Outlook(refusal="nothing is known of what it had planned")
+    if unclear := [each.summary for each in state.compensations if each.unclear]:
+        return Outlook(refusal=f"whether {unclear[0]!r} was undone is not known; check it, then start a new run")
     if state.plan is None:
         known = await letters.effects(run=letter.run)
         if known:
@@ -80,6 +82,8 @@ def in_words(letter: DeadLetter, outlook: Outlook) -> list[str]:
     lines = [f"asks first: did {call.call!r} ({call.tool}) take effect?" for call in outlook.unresolved]
     lines += [f"takes the stored result of {call.call!r}: it took effect" for call in outlook.done]
     lines += [f"makes {call.call!r} ({call.tool}) again: it failed for sure" for call in outlook.failed]
+    undone = undone_calls(letter.run_state)
+    lines += [f"does {call!r} again: it was undone" for call in sorted(undone)]
     if outlook.kept:
         lines.append(f"keeps {', '.join(outlook.kept)}")
     if outlook.repeated:

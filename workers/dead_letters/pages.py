@@ -54,6 +54,7 @@ def letter_data(letter: DeadLetter, outlook: Outlook, effects: Mapping[str, Row[
         "steps": [report.model_dump(mode="json") for report in reports(state)] if state else [],
         "approvals": [gate.model_dump(mode="json") for gate in state.gates.values()] if state else [],
         "effects": [_effect(row) for row in effects.values()],
+        "compensations": [each.model_dump(mode="json") for each in state.compensations] if state else [],
         "unresolved": [call.call for call in outlook.unresolved],
         "resuming": in_words(letter, outlook),
     }

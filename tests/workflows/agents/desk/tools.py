@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import text
 
-from plangate import ErrorType, ToolContext, ToolError, tool
+from plangate import Compensation, ErrorType, ToolContext, ToolError, tool
 
 
 def _note(ctx: ToolContext, **fields: Any) -> None:
@@ -112,7 +112,7 @@ async def forbidden(ctx: ToolContext) -> str:
 
 
 @tool(effect="consequential", idempotency="key", retries=0, summary="Waver over {what}")
-async def waver(ctx: ToolContext, what: str) -> dict[str, str]:
+def waver(ctx: ToolContext, what: str) -> dict[str, str]:
     """Take effect; the first time without an answer."""
     before = Path(ctx.settings["effects_file"])
     first = not before.exists() or '"waver"' not in before.read_text(encoding="utf-8")
@@ -120,3 +120,24 @@ async def waver(ctx: ToolContext, what: str) -> dict[str, str]:
     if first:
         raise TimeoutError("no answer")
     return {"wavered": what}
+
+
+@tool(effect="consequential", idempotency="key", retries=0, summary="Release {what}")
+async def release(ctx: ToolContext, what: str, receipt: str) -> str:
+    """Undo a reservation."""
+    _note(ctx, tool="release", what=what, receipt=receipt)
+    if what == "stuck":
+        raise ToolError("it can't be released any more")
+    return f"released {receipt}"
+
+
+@tool(
+    effect="consequential",
+    idempotency="key",
+    summary="Reserve {what}",
+    compensation=Compensation(tool="release", args={"what": "args.what", "receipt": "result.receipt"}),
+)
+async def reserve(ctx: ToolContext, what: str) -> dict[str, str]:
+    """Reserve a thing."""
+    _note(ctx, tool="reserve", what=what)
+    return {"receipt": f"r-{what}"}
