@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from client.errors import ClientError, ExitCode, Unanswered
-from client.failures import WORKER_HINT, explained, no_worker
+from client.failures import explained, no_worker
 from plangate.approvals import ApprovalDecision, ApprovalRequest, Receipt, ReceiptStatus
 from plangate.keys import split_approval_id
 
@@ -58,7 +58,7 @@ def unconfirmed(run: str) -> Unanswered:
     return Unanswered(
         f"The decision was sent, but no worker confirmed it within {CONFIRM_SECONDS:g} seconds. "
         "It may still count, once a worker is back.",
-        hint=f"`plangate show {run}` tells what became of it. {WORKER_HINT}",
+        hint=f"`plangate show {run}` tells what became of it. `plangate up` and `plangate worker` start a worker.",
     )
 
 

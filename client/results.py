@@ -13,7 +13,10 @@ from plangate.runs import Outcome, Phase, RunResult, RunStatus, StepStatus
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowHandle
 
-CUT_OFF = "the run was ended from outside; whether a call that was under way took effect isn't known"
+_CUT_OFF = {
+    StepStatus.RUNNING: "the run was ended meanwhile; whether the call took effect isn't known",
+    StepStatus.WAITING: "the run was ended before somebody decided",
+}
 
 
 async def read_result(client: Client, run: str) -> RunResult:
@@ -72,7 +75,9 @@ async def _stopped(handle: WorkflowHandle[Any, Any], run: str) -> RunResult:
     error, at = await _who_stopped(handle, run)
     result = await _from_status(handle, run, Outcome.FAILED, error.message)
     steps = [
-        step if step.status.ended else step.model_copy(update={"status": StepStatus.CANCELLED, "reason": CUT_OFF})
+        step
+        if step.status.ended
+        else step.model_copy(update={"status": StepStatus.CANCELLED, "reason": _CUT_OFF.get(step.status, "")})
         for step in result.steps
     ]
     told = {"outcome": Outcome.FAILED, "error": error, "summary": error.message, "steps": steps, "ended_at": at}

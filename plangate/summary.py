@@ -215,6 +215,8 @@ def _compensations(state: RunState) -> list[str]:
 
 def _ending(item: StepReport) -> str:
     count = f" ({item.done_calls} of {item.calls})" if item.calls > 1 else ""
+    if item.reason.startswith(item.status.value):  # "rejected by ada" says it already
+        return f"{item.reason}{count}"
     return f"{item.status.value}{count}{f': {item.reason}' if item.reason else ''}"
 
 

@@ -97,7 +97,7 @@ def _refused(client: Client, error: RPCError) -> PlangateError:
 
 
 async def run(options: argparse.Namespace) -> int:
-    """Carry out the command; returns the exit code: 0 done, 1 not."""
+    """Carry out the command; returns the exit code: 0 done, 3 no server to be reached, 1 not done."""
     try:
         client = await connect(find_target(options.data))
         added = await register(client)
@@ -106,7 +106,7 @@ async def run(options: argparse.Namespace) -> int:
             print(json.dumps({"ok": False, "type": error.type.value, "message": error.message}))
         else:
             print(error.message, file=sys.stderr)
-        return 1
+        return 3 if error.type is ErrorType.UNAVAILABLE else 1
     address = client.service_client.config.target_host
     if options.json:
         print(json.dumps({"ok": True, "address": address, "namespace": client.namespace, "registered": added}))

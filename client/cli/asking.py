@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from client.cli.answering import json_or_text
@@ -69,6 +70,9 @@ class Asker:
             self._console.print()
             await self._tell_settled(gate, ended=elsewhere.result())
             return True
+        except asyncio.CancelledError:  # Ctrl-C: what is said next begins on a line of its own
+            self._console.print()
+            raise
         finally:
             for task in (choosing, elsewhere):
                 task.cancel()
@@ -157,24 +161,26 @@ class Asker:
             return True
         except ClientError as error:
             self._sent = None
-            self._console.print(Text(f"  {clean(error.message)}", style="red"))
-            for line in error.details:
-                self._console.print(Text(f"  - {clean(line)}", style="red"))
+            for line in (error.message, *(f"- {problem}" for problem in error.details)):
+                self._say(line, "red")
             return False
         self._tell_done(decision)
         return True
 
     async def _leave_on_its_way(self, gate: ApprovalRequest, decision: ApprovalDecision, error: Unanswered) -> None:
         """The server hands an update to the next worker; a signal it keeps for sure. Same id: it counts once."""
-        self._console.print(Text(f"  {clean(error.message)}", style="yellow"))
+        self._say(error.message, "yellow")
         try:
             await self._plangate.signal(gate.run, decision)
         except ClientError:
             told = f"`plangate show {gate.run}` tells what became of it."
         else:
             told = f"It was sent as a signal too, which the server keeps. `plangate show {gate.run}` tells more."
-        self._console.print(Text(f"  {told}", style="yellow"))
+        self._say(told, "yellow")
         self._console.print()
+
+    def _say(self, words: str, style: str) -> None:
+        self._console.print(Padding(Text(clean(words), style=style), (0, 0, 0, 2), expand=False))
 
     def _tell_done(self, decision: ApprovalDecision) -> None:
         words, style = _DONE[decision.action]

@@ -122,7 +122,8 @@ class Follower:
         took = since(step.started_at, step.ended_at) if step.ended_at else ""
         note = short(step.reason, 160) if step.reason else took
         if step.status is not StepStatus.DONE:
-            note = f"{step.status.value}{f': {note}' if note else ''}"
+            told = note.startswith(step.status.value)  # "rejected by ada" says it already
+            note = note if told else f"{step.status.value}{f': {note}' if note else ''}"
         if note:
             line.append(f"  ({note})", style="dim")
         self._console.print(line)

@@ -112,6 +112,8 @@ async def watch_run(plangate: Plangate, started: Started, request: RunRequest, b
     from client.render.run import print_request
 
     out = console()
+    if not started.created:
+        request = await _asked_before(plangate, started.run, request)
     print_request(out, started.run, request.agent, request.request, request.user)
     if not started.created:
         out.print(f"The run {started.run} was there already; this is the same run.", style="yellow")
@@ -123,6 +125,15 @@ async def watch_run(plangate: Plangate, started: Started, request: RunRequest, b
         raise
     print_result(out, result, url=started.ui)
     return result
+
+
+async def _asked_before(plangate: Plangate, run: str, now: RunRequest) -> RunRequest:
+    """What the run was really asked, by whom; what is asked now when no worker tells."""
+    try:
+        status = await plangate.status(run)
+    except ClientError:
+        return now
+    return now.model_copy(update={"agent": status.agent, "request": status.request, "user": status.user})
 
 
 def _tell_started(started: Started, as_json: bool) -> None:

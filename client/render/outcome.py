@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from client.render.text import clean, since, tokens
@@ -36,7 +37,7 @@ def print_result(console: Console, result: RunResult, *, url: str = "", answer: 
         if result.error.message not in result.summary:
             console.print(Padding(Text(clean(result.error.message), style="red"), (0, 0, 0, 2), expand=False))
         for line in result.error.details:
-            console.print(Padding(Text(f"- {clean(line)}", style="red"), (0, 0, 0, 4), expand=False))
+            console.print(Padding(_item("-", Text(clean(line), style="red")), (0, 0, 0, 4), expand=False))
     if result.usage.calls and not result.summary:  # the summary says it already
         console.print(Text(f"  {tokens(result.usage)}", style="dim"))
     if url:
@@ -53,9 +54,16 @@ def print_summary(console: Console, markdown: str) -> None:
         body = line.lstrip()
         indent = 2 + len(line) - len(body)
         if body.startswith(("- ", "* ")):
-            console.print(Padding(_inline(f"• {body[2:]}"), (0, 0, 0, indent), expand=False))
+            console.print(Padding(_item("•", _inline(body[2:])), (0, 0, 0, indent), expand=False))
         elif body:
             console.print(Padding(_inline(body), (0, 0, 0, indent), expand=False))
+
+
+def _item(mark: str, text: Text) -> Table:
+    """An item of a list; its further lines begin below its first word."""
+    item = Table.grid(padding=(0, 1, 0, 0))
+    item.add_row(Text(mark, style=text.style), text)
+    return item
 
 
 def _inline(line: str) -> Text:

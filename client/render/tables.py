@@ -33,21 +33,26 @@ def print_runs(console: Console, lines: list[RunLine]) -> None:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     run_width = min(max(len(line.run) for line in lines), 36)
     status_width = min(max(len(_status(line)) for line in lines), 24)
-    user_width = max(8, console.width - run_width - status_width - 39)  # 27 for the rest, 12 between columns
+    rows = [
+        (local_time(line.started_at), since(line.started_at, line.ended_at), _cost(line.cost_usd)) for line in lines
+    ]
+    started, took, cost = (
+        max(len(head), *(len(row[column]) for row in rows)) for column, head in enumerate(("started", "took", "cost"))
+    )
+    rest = run_width + status_width + started + took + cost + 12  # 12 between columns
+    user_width = max(8, min(console.width - rest, max(len(line.user) for line in lines)))
     table.add_column("run", overflow="fold", width=run_width)
     table.add_column("status", overflow="fold", width=status_width)
     table.add_column("user", overflow="ellipsis", no_wrap=True, width=user_width)
-    table.add_column("started", no_wrap=True, width=9)
-    table.add_column("took", justify="right", no_wrap=True, width=11)
-    table.add_column("cost", justify="right", no_wrap=True, width=7)
-    for line in lines:
+    table.add_column("started", no_wrap=True, width=started)
+    table.add_column("took", justify="right", no_wrap=True, width=took)
+    table.add_column("cost", justify="right", no_wrap=True, width=cost)
+    for line, row in zip(lines, rows, strict=True):
         table.add_row(
             Text(clean(line.run)),
             Text(clean(_status(line)), style=_STATUS_STYLES.get(line.status, "")),
             Text(clean(line.user), style="dim"),
-            Text(local_time(line.started_at)),
-            Text(since(line.started_at, line.ended_at)),
-            Text(_cost(line.cost_usd)),
+            *map(Text, row),
         )
     console.print(table)
 
@@ -71,7 +76,7 @@ def print_inbox(console: Console, gates: list[ApprovalRequest]) -> None:
         head = Text("◆ " if console.encoding.lower().startswith("utf") else "? ", style="yellow")
         head.append(clean(gate.title or gate.tool), style="bold")
         console.print(head)
-        args = ", ".join(f"{name}={short(show_value(value), 40)}" for name, value in gate.args.items())
+        args = ", ".join(f"{name}={short(show_value(value), 60)}" for name, value in gate.args.items())
         console.print(_indented(Text(f"{clean(gate.tool)}({args})")))
         asked = f"{clean(gate.agent)}" + (f" for {clean(gate.user)}" if gate.user else "")
         asked += f" · asked {since(gate.opened_at)} ago · until {local_time(gate.deadline)}"

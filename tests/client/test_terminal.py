@@ -126,6 +126,24 @@ async def test_what_is_left_waiting_is_decided_elsewhere(shop: Shop) -> None:
     assert (await shop.plangate.result(run)).outcome is Outcome.COMPLETED
 
 
+async def test_ctrl_c_at_the_question_leaves_it_on_a_line_of_its_own_and_attaching_shows_what_was_asked(
+    shop: Shop,
+) -> None:
+    run = new_run_id("support")
+    async with terminal(shop, "run", "support", "refund it", "--id", run) as screen:
+        await screen.until("  > ")
+        os.killpg(screen.process.pid, signal.SIGINT)
+        shown = await screen.until("The run goes on.")
+        assert shown.rpartition("\n")[2] == "The run goes on."
+    async with terminal(shop, "run", "support", "something else", "--id", run) as screen:
+        shown = await screen.until("  > ")
+        assert "refund it" in shown
+        assert "something else" not in shown
+        screen.type("a")
+        await screen.until("Completed")
+    assert len(shop.script.refunds) == 1
+
+
 async def test_ctrl_c_ends_the_watching_not_the_run(shop: Shop) -> None:
     run = new_run_id("support")
     async with terminal(shop, "run", "support", "refund it", "--no-ask", "--id", run) as screen:

@@ -27,7 +27,7 @@ told = ("PLANGATE_", "TEMPORAL_", "OPENAI_", "NO_PROXY")
 (folder / "worker-environment.json").write_text(json.dumps({n: v for n, v in os.environ.items() if n.startswith(told)}))
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 print("not the announcement", flush=True)
-print(json.dumps({"ready": True}), flush=True)
+print(json.dumps({"ready": True, "agents": ["tiny"], "broken": {"torn": 2}}), flush=True)
 while True:
     signal.pause()
 """

@@ -45,6 +45,7 @@ async def test_everything_runs_and_the_worker_is_told_where(system: Supervised) 
     assert json.loads(told["PLANGATE_MODEL_PRICES"]) == {"offline-1": {"input": 0, "output": 0}}
     assert told["PLANGATE_DATA"] == str(system.data)
     assert "127.0.0.1" in told["NO_PROXY"]
+    assert ready["broken"] == system.system["broken"] == {"torn": 2}
 
     async with httpx2.AsyncClient(trust_env=False) as http:
         assert "<html" in (await http.get(ready["ui"])).text.lower()

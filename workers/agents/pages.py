@@ -43,7 +43,16 @@ def show_list(folder: Path, catalogue: Catalogue) -> None:
     if not catalogue.agents and not catalogue.broken:
         console.print(f"There are no agents in {escape(_path(folder))}; `plangate agents new NAME` makes one.")
         return
-    table = Table("Agent", "What it is", "Tools", "Version", box=box.SIMPLE_HEAD, show_edge=False)
+    table = Table(
+        "Agent",
+        "What it is",
+        "Tools",
+        "Version",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="dim",
+    )
     for name, agent in catalogue.agents.items():
         title = escape(agent.settings.title or agent.scope.title)
         about = f"{title}\n[dim]{escape(agent.settings.description)}[/dim]" if agent.settings.description else title
