@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from plangate.exits import exit_with
 from workers.dead_letters.commands import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    exit_with(lambda: main(sys.argv[1:]))
