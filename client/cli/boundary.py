@@ -62,6 +62,10 @@ def _run(args: list[str]) -> int:
         else:
             print(f"Error: {error.format_message()}", file=sys.stderr)
         return error.exit_code
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # what rich and typer make of it
+            raise stop.__context__ from None
+        raise
     except Abort:
         print(file=sys.stderr)
         return ExitCode.INTERRUPTED

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from client.runs import new_run_id
 from plangate.approvals import ApprovalRequest, Receipt
 from plangate.runs import Outcome, RunResult
-from tests.client.conftest import BARE_NAMESPACE, Shop, run_cli
+from tests.client.conftest import BARE_NAMESPACE, Shop, cli_environment, run_cli
 
 
 async def waiting_run(shop: Shop, request: str = "refund it", gates: int = 1) -> str:
@@ -170,6 +173,20 @@ async def test_without_a_server_it_says_what_was_tried_and_what_to_do(tmp_path: 
     assert "127.0.0.1:2" in ended.json["error"]["message"]
     ended = await run_cli("inbox", env={"TEMPORAL_PROFILE": "nope"})
     assert ended.code == 2
+
+
+async def test_a_reader_that_goes_away_is_no_failure(shop: Shop) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    environment = cli_environment({"TEMPORAL_ADDRESS": shop.address})
+    program = str(Path(sys.executable).parent / "plangate")
+    for command in (("runs",), ("runs", "--json")):
+        process = await asyncio.create_subprocess_exec(
+            program, *command, stdout=write, stderr=asyncio.subprocess.PIPE, env=environment
+        )
+        _, told = await process.communicate()
+        assert (process.returncode, told) == (0, b""), command
+    os.close(write)
 
 
 async def test_usage_mistakes_are_exit_code_2_in_text_and_in_json() -> None:
