@@ -26,6 +26,7 @@ from activities.storage.engine import configured_url
 from activities.storage.store import Store
 from plangate.dead_letters import DeadLetter, DeadLetterCause, DeadLetterState, Deed, of_failure
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
+from plangate.exits import exit_with
 from plangate.resuming import compact
 from plangate.runs import WORKFLOW, RunInput, RunRequest, RunState
 from plangate.temporal import PlangatePlugin
@@ -220,6 +221,16 @@ async def sweep_once(data: str | None = None, *, only: Sequence[str] = ()) -> Sw
         return await Sweeper(client, store, only=frozenset(only)).sweep()
 
 
+def main() -> int:
+    """Sweep once; print what was done as one line of JSON."""
+    try:
+        swept = asyncio.run(sweep_once(os.environ.get("PLANGATE_DATA")))
+    except (PlangateError, RPCError) as error:
+        print(f"plangate sweeper: {error}", file=sys.stderr)
+        return 3
+    print(json.dumps(vars(swept)))
+    return 0
+
+
 if __name__ == "__main__":
-    print(json.dumps(vars(asyncio.run(sweep_once(os.environ.get("PLANGATE_DATA"))))))
-    sys.exit(0)
+    exit_with(main)

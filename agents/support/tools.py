@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from plangate import ErrorType, ToolContext, ToolError, tool
+from plangate import Compensation, ErrorType, ToolContext, ToolError, tool
 
 from . import knowledge, mail, payments, shop
 from .records import (
@@ -97,6 +97,7 @@ async def cancel_order(ctx: ToolContext, order_id: OrderId, reason: Reason) -> C
     dependency="shop",
     summary="Change the delivery address of order {order_id}",
     risk="The parcel goes to the new address; a wrong or stolen one can't be called back.",
+    compensation=Compensation(tool="change_address", args={"order_id": "args.order_id", "address": "result.previous"}),
 )
 async def change_address(
     ctx: ToolContext,

@@ -84,7 +84,7 @@ async def test_list_show_and_resume_with_corrected_arguments(desk: Desk, tmp_pat
 async def test_discard_wants_a_reason_and_is_final(desk: Desk, tmp_path: Path) -> None:
     run = await failed(desk, "cli-2")
     assert (await cli(desk, tmp_path, "discard", run)).code == 2
-    assert (await cli(desk, tmp_path, "discard", run, "--reason", " ")).code == 1
+    assert (await cli(desk, tmp_path, "discard", run, "--reason", " ")).code == 2
     assert (await cli(desk, tmp_path, "discard", run, "--reason", "paid by hand")).code == 0
     shown = await cli(desk, tmp_path, "show", run, "--json")
     assert (shown.json["state"], shown.json["history"][0]["reason"]) == ("discarded", "paid by hand")
@@ -100,8 +100,8 @@ async def test_an_unknown_outcome_is_resolved_and_resumed(desk: Desk, tmp_path: 
     assert refused.code == 1
     assert "plangate dead-letters resolve cli-3 --call w" in refused.err
     words = ("resolve", "cli-3", "--call", "w", "--reason", "the bank says so")
-    assert (await cli(desk, tmp_path, *words)).code == 1
-    assert (await cli(desk, tmp_path, *words, "--done", "--result", "{")).code == 1
+    assert (await cli(desk, tmp_path, *words)).code == 2
+    assert (await cli(desk, tmp_path, *words, "--done", "--result", "{")).code == 2
     assert (await cli(desk, tmp_path, *words, "--done", "--result", '{"wavered": "x"}')).code == 0
     desk.model.script("done")
     assert (await cli(desk, tmp_path, "resume", "cli-3")).code == 0
@@ -118,7 +118,7 @@ async def test_unknown_runs_and_calls_are_said(desk: Desk, tmp_path: Path) -> No
     run = await failed(desk, "cli-4")
     ended = await cli(desk, tmp_path, "resolve", run, "--call", "p", "--reason", "x", "--done")
     assert (ended.code, "no call 'p'" in ended.err) == (1, True)
-    assert (await cli(desk, tmp_path, "resume", run, "--args", "[]")).code == 1
+    assert (await cli(desk, tmp_path, "resume", run, "--args", "[]")).code == 2
 
 
 async def test_sweep_finds_terminated_runs(desk: Desk, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from temporalio.service import RPCError
 
 from activities.catalogue import Catalogue, agents_folder
 from activities.storage.dead_letters import DeadLetters
@@ -32,6 +33,13 @@ from workers.dead_letters.resume import Correction, resume
 from workers.sweeper import sweep_once
 
 EXIT_REFUSED, EXIT_USAGE, EXIT_NO_SERVER, EXIT_NOT_FOUND, EXIT_BUG = 1, 2, 3, 4, 70
+_WORDS = {
+    EXIT_REFUSED: "refused",
+    EXIT_USAGE: "usage",
+    EXIT_NO_SERVER: "no_server",
+    EXIT_NOT_FOUND: "not_found",
+    EXIT_BUG: "bug",
+}
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
@@ -126,7 +134,7 @@ def discard_letter(
 ) -> None:
     """Close a dead letter without going on."""
     if not reason.strip():
-        raise InvalidInput("to discard a dead letter wants a reason: --reason TEXT")
+        raise _Usage("to discard a dead letter wants a reason: --reason TEXT")
 
     async def work() -> None:
         async with await _store(data) as store:
@@ -155,9 +163,9 @@ def resolve_call(
 ) -> None:
     """Say whether an effect happened. Nothing is sent; `resume` goes on."""
     if done + not_done + redo != 1:
-        raise InvalidInput("say exactly one of --done, --not-done and --redo")
+        raise _Usage("say exactly one of --done, --not-done and --redo")
     if result and not done:
-        raise InvalidInput("--result goes with --done")
+        raise _Usage("--result goes with --done")
     answer = Answer.DONE if done else Answer.NOT_DONE if not_done else Answer.REDO
     given = Resolution(call, answer, _person(by), reason, _json(result, "--result") if result else None)
 
@@ -192,6 +200,11 @@ def main(arguments: Sequence[str]) -> int:
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
     except _NotFound as error:
         return _tell_error(error, EXIT_NOT_FOUND, as_json=as_json)
+    except _Usage as error:
+        return _tell_error(error, EXIT_USAGE, as_json=as_json)
+    except RPCError as error:
+        unreachable = PlangateError(f"the Temporal server answered: {error.message}", type=ErrorType.UNAVAILABLE)
+        return _tell_error(unreachable, EXIT_NO_SERVER, as_json=as_json)
     except PlangateError as error:
         code = EXIT_NO_SERVER if error.type is ErrorType.UNAVAILABLE else EXIT_REFUSED
         return _tell_error(error, code, as_json=as_json)
@@ -205,6 +218,10 @@ def main(arguments: Sequence[str]) -> int:
 
 class _NotFound(PlangateError):
     """There is no such dead letter."""
+
+
+class _Usage(InvalidInput):
+    """The command line is wrong."""
 
 
 async def _found(letters: DeadLetters, run: str) -> Any:
@@ -235,13 +252,13 @@ def _json(text: str, option: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise InvalidInput(f"{option} is not JSON: {error}") from None
+        raise _Usage(f"{option} is not JSON: {error}") from None
 
 
 def _object(text: str) -> dict[str, Any]:
     value = _json(text, "--args")
     if not isinstance(value, dict):
-        raise InvalidInput("--args has to be a JSON object, for example '{\"amount\": 12}'")
+        raise _Usage("--args has to be a JSON object, for example '{\"amount\": 12}'")
     return value
 
 
@@ -258,7 +275,7 @@ def _tell(as_json: bool, data: dict[str, Any], text: str) -> None:
 
 def _tell_error(error: PlangateError, code: int, *, as_json: bool) -> int:
     if as_json:
-        body = {"type": error.type.value, "message": error.message, "details": error.details}
+        body = {"type": _WORDS[code], "message": error.message, "hint": "", "details": error.details}
         _write({"error": body, "exit_code": code})
         return code
     print(f"Error: {error.message}", file=sys.stderr)
