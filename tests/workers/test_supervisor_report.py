@@ -28,6 +28,13 @@ def test_agents_that_are_not_served_are_named_with_the_command_that_tells_why(
     assert "Not served" not in said(capsys, {}, tmp_path / "agents")
 
 
+def test_what_to_try_is_an_agent_that_is_served(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for name in ("good", "bad"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "agent.yaml").write_text(f"examples: [Ask {name}.]\n", encoding="utf-8")
+    assert "plangate run good 'Ask good.'" in said(capsys, {"bad": 1}, tmp_path)
+
+
 def test_what_a_worker_says_about_broken_agents_may_be_missing_or_wrong() -> None:
     assert broken_agents({"ready": True, "broken": {"torn": 2}}) == {"torn": 2}
     assert broken_agents({"ready": True}) == broken_agents({"broken": ["torn"]}) == {}

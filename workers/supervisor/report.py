@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Container
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ class Report:
         for line in _broken(system.get("broken", {}), agents):
             self._out.print(line)
         self._out.print("\n  [bold]Try[/bold]")
-        for command in _commands(folder, agents):
+        for command in _commands(folder, agents, system.get("broken", {})):
             self._out.print(f"    [cyan]{escape(command)}[/cyan]")
         self._out.print("\n  [dim]Ctrl-C stops it. Runs are kept and go on at the next `plangate up`.[/dim]\n")
 
@@ -96,17 +97,18 @@ def _broken(broken: dict[str, int], agents: Path) -> list[str]:
     ]
 
 
-def _commands(folder: Path, agents: Path) -> list[str]:
-    name, example = _example(agents)
+def _commands(folder: Path, agents: Path, broken: Container[str]) -> list[str]:
+    name, example = _example(agents, broken)
     commands = [f"plangate run {name} {shlex.quote(example)}", "plangate inbox"]
     if folder != Path(DATA_DEFAULT).absolute():
         commands.insert(0, f"export PLANGATE_DATA={shlex.quote(str(folder))}")
     return commands
 
 
-def _example(agents: Path) -> tuple[str, str]:
-    """An agent and a request that people can try."""
-    files = sorted(agents.glob("*/agent.yaml"), key=lambda path: path.parent.name != "support")
+def _example(agents: Path, broken: Container[str]) -> tuple[str, str]:
+    """An agent that is served, and a request that people can try."""
+    served = [path for path in agents.glob("*/agent.yaml") if path.parent.name not in broken]
+    files = sorted(served, key=lambda path: (path.parent.name != "support", path.parent.name))
     for path in files:
         try:
             settings = yaml.safe_load(path.read_text(encoding="utf-8"))
