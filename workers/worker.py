@@ -7,6 +7,7 @@ queue until it is told to stop. Prints one line of JSON when it polls: `{"ready"
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -99,6 +100,13 @@ def models_in_use(settings: ModelAccessSettings, catalogue: Catalogue) -> set[st
     return names - settings.prices.keys()
 
 
+def rarer_collections() -> None:
+    """What was loaded at the start stays: the garbage collector needn't look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 async def check_namespace(client: Client) -> None:
     """Runs set search attributes; a server that doesn't know them would refuse every workflow task.
 
@@ -155,8 +163,15 @@ async def _poll(client: Client, catalogue: Catalogue, settings: Settings, stop: 
         )
         sweeper = sweeping(client, store, every_seconds=settings.sweep_seconds)
         async with worker, serve_health(settings.health_port), sweeper:
-            ready = {"ready": True, "task_queue": settings.task_queue, "agents": sorted(catalogue.agents)}
+            broken = {name: len(problems) for name, problems in catalogue.broken.items()}
+            ready = {
+                "ready": True,
+                "task_queue": settings.task_queue,
+                "agents": sorted(catalogue.agents),
+                "broken": broken,
+            }
             print(json.dumps(ready), flush=True)
+            rarer_collections()
             await stop.wait()
 
 
