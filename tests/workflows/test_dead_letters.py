@@ -245,6 +245,37 @@ async def test_not_done_keeps_the_key_and_redo_raises_it(desk: Desk, catalogue: 
     assert (second["key"] == key) is (answer is Answer.NOT_DONE)
 
 
+async def test_an_approval_holds_where_the_call_failed_for_sure_and_nothing_changed(
+    desk: Desk, catalogue: Catalogue
+) -> None:
+    handle = await desk.start(plan={"steps": [{"id": "w", "tool": "waver", "args": {"what": "no"}}]})
+    await approve(handle)
+    assert (await result_of(handle)).outcome is Outcome.FAILED
+    desk.model.script("fine")
+    _, resumed = await go_on(desk, catalogue, handle.id)
+    assert (await result_of(resumed)).outcome is Outcome.COMPLETED
+    first, second = desk.effects(tool="waver")
+    assert first["key"] != second["key"]
+    async with desk.store.reading() as connection:
+        rows = (await connection.execute(text("SELECT key, state, approval_id FROM ledger"))).all()
+    assert {tuple(row) for row in rows} == {
+        (first["key"], "failed", None),
+        (second["key"], "done", f"{handle.id}/w"),
+    }
+
+
+async def test_corrected_arguments_are_approved_anew(desk: Desk, catalogue: Catalogue) -> None:
+    handle = await desk.start(plan={"steps": [{"id": "w", "tool": "waver", "args": {"what": "no"}}]})
+    await approve(handle)
+    await result_of(handle)
+    desk.model.script("fine")
+    _, resumed = await go_on(desk, catalogue, handle.id, correction=Correction({"what": "yes"}))
+    (gate,) = await pending(resumed)
+    assert gate.args == {"what": "yes"}
+    await approve(resumed)
+    assert (await result_of(resumed)).outcome is Outcome.COMPLETED
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def other_desk(client: Client, tmp_path: Path, postgres: Any) -> AsyncIterator[Desk]:
     async with desks.desk(client, tmp_path, database_url=postgres.create("dead_letters")) as system:

@@ -117,6 +117,8 @@ def waver(ctx: ToolContext, what: str) -> dict[str, str]:
     before = Path(ctx.settings["effects_file"])
     first = not before.exists() or '"waver"' not in before.read_text(encoding="utf-8")
     _note(ctx, tool="waver", what=what)
+    if first and what == "no":
+        raise ToolError("refused", permanent=True)
     if first:
         raise TimeoutError("no answer")
     return {"wavered": what}
