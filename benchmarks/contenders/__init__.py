@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+
 from benchmarks.records import ANSWER_FIELD, ONE_BY_ONE, REQUEST_TEXT, TOOL_NAMES
 
 
@@ -59,6 +61,7 @@ class Contender:
             `{address}` and `{model_url}` are filled in.
         role: `floor`, `peer` or `product`: decides which targets apply.
         queue: Its task queue, when it can't be told which one to poll.
+        search_attributes: What its own client sets at the start.
     """
 
     key: str
@@ -71,6 +74,7 @@ class Contender:
     env: Mapping[str, str] = field(default_factory=dict)
     role: str = "peer"
     queue: str | None = None
+    search_attributes: TypedSearchAttributes | None = None
 
     @property
     def task_queue(self) -> str:
@@ -84,6 +88,7 @@ class Contender:
             "arg": self.payload(run_id, text),
             "id": run_id,
             "task_queue": self.task_queue,
+            "search_attributes": self.search_attributes,
         }
 
 
@@ -132,6 +137,15 @@ PYDANTIC_AI_TURNS = replace(
     payload=_one_by_one_payload,
 )
 
+_PRODUCT_ATTRIBUTES = TypedSearchAttributes(
+    [
+        SearchAttributePair(SearchAttributeKey.for_keyword("PlangateAgent"), "bench"),
+        SearchAttributePair(SearchAttributeKey.for_keyword("PlangateStatus"), "admitting"),
+        SearchAttributePair(SearchAttributeKey.for_int("PlangatePending"), 0),
+    ]
+)
+"""As `plangate run` and `client.runs` start a run."""
+
 PLANGATE = Contender(
     key="plangate",
     title="this product, all of its checks on",
@@ -146,6 +160,7 @@ PLANGATE = Contender(
     },
     role="product",
     queue="plangate",
+    search_attributes=_PRODUCT_ATTRIBUTES,
 )
 
 CONTENDERS: tuple[Contender, ...] = (
