@@ -64,6 +64,7 @@ class ErrorType(StrEnum):
     NOT_APPROVED = "NotApproved"
     BLOCKED = "Blocked"
     LIMIT_REACHED = "LimitReached"
+    DEPENDENCY_DOWN = "DependencyDown"
 
     BUG = "Bug"
 
@@ -84,6 +85,7 @@ _KINDS: dict[ErrorType, ErrorKind] = {
     ErrorType.NOT_APPROVED: ErrorKind.POLICY,
     ErrorType.BLOCKED: ErrorKind.POLICY,
     ErrorType.LIMIT_REACHED: ErrorKind.POLICY,
+    ErrorType.DEPENDENCY_DOWN: ErrorKind.POLICY,
     ErrorType.BUG: ErrorKind.BUG,
 }
 
