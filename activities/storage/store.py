@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -67,6 +67,7 @@ class Store:
         self._sql = statements(engines.write.dialect.name)
         self._one_writer = asyncio.Lock() if engines.sqlite else None
         self._group = GroupCommit(self.transaction)
+        self._before_close: list[Callable[[], Awaitable[None]]] = []
 
     @classmethod
     async def open(cls, url: str, *, pool_size: int = 10, upgrade: bool = False) -> Store:
@@ -93,8 +94,14 @@ class Store:
 
     async def close(self) -> None:
         """Commit what waits and close every connection."""
+        for write in self._before_close:
+            await write()
         await self._group.close()
         await self._engines.dispose()
+
+    def before_close(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Have something written that somebody keeps back until then."""
+        self._before_close.append(write)
 
     async def __aenter__(self) -> Store:
         return self

@@ -221,3 +221,26 @@ dead_letters = Table(
 )
 """One row a run that failed for good. `state`: open, resumed, discarded; `cause`: how it ended (`DeadLetterCause`);
 `state_json`: its whole `RunState`; `history_json`: what people did about it."""
+
+dependencies = Table(
+    "dependencies",
+    metadata,
+    Column("name", String(300), primary_key=True),
+    Column("state", String(40), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("window", String(200), nullable=False),
+    Column("opened_at", UtcDateTime),
+    Column("openings", Integer, nullable=False),
+    Column("retry_at", UtcDateTime),
+    Column("probe", String(64), nullable=False),
+    Column("probe_until", UtcDateTime),
+    Column("last_error", String(100), nullable=False),
+    Column("latency_ms", Float),
+    Column("calls", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("rate_limited", BigInteger, nullable=False),
+    Column("updated_at", UtcDateTime),
+    Column("reset_by", AnyText, nullable=False),
+    Column("reset_at", UtcDateTime),
+)
+"""One row a dependency, with its circuit breaker: a `plangate.breakers.Breaker`."""
