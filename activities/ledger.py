@@ -77,6 +77,13 @@ async def claim(conn: AsyncConnection, call: ToolCall, *, digest: str, mode: Ide
     return Entry(state, new=False, error=error)
 
 
+async def state_of(conn: AsyncConnection, key: str) -> LedgerState | None:
+    """Where an effect stands; None when it was never begun."""
+    table = tables.ledger
+    found = await conn.scalar(select(table.c.state).where(table.c.key == key))
+    return None if found is None else LedgerState(found)
+
+
 async def _insert(conn: AsyncConnection, call: ToolCall, *, digest: str, mode: Idempotency, attempt: int) -> bool:
     """Whether the row is new."""
     values = {

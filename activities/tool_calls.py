@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
@@ -25,6 +25,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities import faults, ledger
 from activities.binding import bind_arguments
+from activities.breakers import Breakers, Permit, Refusal
 from activities.catalogue import Catalogue, LoadedAgent
 from activities.invoking import LazyConnection, as_result, encode, invoke
 from activities.ledger import LedgerState
@@ -53,6 +54,7 @@ class _Checked:
     json_args: dict[str, Any]
     digest: str
     attempt: int
+    permit: Permit
 
 
 class ToolActivities:
@@ -63,6 +65,7 @@ class ToolActivities:
         store: The project's database.
         environ: Where agents' settings may be overridden.
         executor: Where sync tools run.
+        breakers: What is known of the tools' dependencies.
     """
 
     def __init__(
@@ -72,8 +75,10 @@ class ToolActivities:
         *,
         environ: Mapping[str, str] | None = None,
         executor: Executor | None = None,
+        breakers: Breakers | None = None,
     ) -> None:
         self._catalogue, self._store = catalogue, store
+        self._breakers = breakers or Breakers(store)
         self._environ = os.environ if environ is None else environ
         self._executor = executor or ThreadPoolExecutor(max_workers=64, thread_name_prefix="tool")
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -92,7 +97,7 @@ class ToolActivities:
         try:
             with Beats():
                 checked = await self._check(call, attempt)
-                result = await self._make(checked)
+                result = await self._unless_down(checked)
             error = result.error
             return result
         except ApplicationError as failure:
@@ -121,7 +126,30 @@ class ToolActivities:
                 check_grant(call, tool, agent_version=agent.version, digest=digest)
         except Exception as failure:  # noqa: BLE001 - every fault gets its type
             raise self._failure(failure, call, attempt, None) from None
-        return _Checked(call, agent, tool, tool.arguments.model_validate(given), args, digest, attempt)
+        permit = Permit(tool.dependency)
+        return _Checked(call, agent, tool, tool.arguments.model_validate(given), args, digest, attempt, permit)
+
+    async def _unless_down(self, checked: _Checked) -> CallResult:
+        """Make the call, unless its dependency is down and the ledger doesn't know its end anyway."""
+        settings = checked.tool.settings
+        permit = await self._breakers.ask(checked.tool.dependency, seconds=settings.timeout)
+        if isinstance(permit, Refusal):
+            state: LedgerState | None = None
+            if settings.effect is Effect.CONSEQUENTIAL:
+                async with self._store.reading() as conn:
+                    state = await ledger.state_of(conn, checked.call.key)
+            if state in (None, LedgerState.INTENDED, LedgerState.RESOLVED):
+                return CallResult(
+                    blocked_until=permit.until,
+                    reason=permit.why,
+                    dependency=permit.dependency,
+                    in_doubt=state is LedgerState.INTENDED,
+                )
+            permit = Permit(checked.tool.dependency)
+        try:
+            return await self._make(replace(checked, permit=permit))
+        finally:
+            await self._breakers.settle(permit)
 
     async def _make(self, checked: _Checked) -> CallResult:
         consequential = checked.tool.settings.effect is Effect.CONSEQUENTIAL
@@ -224,9 +252,10 @@ class ToolActivities:
         try:
             context = self._context(checked, None)
             is_async = iscoroutinefunction(read_back)
-            return await invoke(
-                read_back, checked.tool, checked.args, context, executor=self._executor, is_async=is_async
-            )
+            with checked.permit.watch(_type_of):
+                return await invoke(
+                    read_back, checked.tool, checked.args, context, executor=self._executor, is_async=is_async
+                )
         except Exception as error:
             if faults.classify(error)[0].kind is ErrorKind.TRANSIENT:
                 raise
@@ -271,7 +300,10 @@ class ToolActivities:
     async def _invoke(self, checked: _Checked, database: AsyncConnection | None) -> Any:
         tool = checked.tool
         context = self._context(checked, database)
-        return await invoke(tool.function, tool, checked.args, context, executor=self._executor, is_async=tool.is_async)
+        with checked.permit.watch(_type_of):
+            return await invoke(
+                tool.function, tool, checked.args, context, executor=self._executor, is_async=tool.is_async
+            )
 
     def _context(self, checked: _Checked, database: AsyncConnection | None) -> ToolContext:
         call = checked.call
@@ -302,6 +334,10 @@ _SURE = frozenset({ErrorType.PERMANENT, ErrorType.AUTHENTICATION, ErrorType.QUOT
 """Faults that are the far side's clear no: the call had no effect."""
 _NOT_SENT = frozenset({ErrorType.NETWORK, ErrorType.RATE_LIMITED})
 """Faults of attempts that had no effect; an earlier attempt may have had one."""
+
+
+def _type_of(error: Exception) -> ErrorType:
+    return faults.classify(error)[0]
 
 
 class _AlreadyFailed(Exception):
@@ -355,7 +391,8 @@ def _log(call: ToolCall, attempt: int, seconds: float, result: CallResult | None
         session=call.session,
         attempt=attempt,
         latency_ms=round(seconds * 1000, 1),
-        success=error is None and result is not None,
+        success=error is None and result is not None and result.blocked_until is None,
+        blocked_until=result.blocked_until if result is not None else None,
         input=redacted(call.args),
         output_bytes=size,
         error=error.type.value if error else None,

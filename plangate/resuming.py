@@ -178,6 +178,7 @@ def _put_back(state: RunState, step: StepState, ask_again: Collection[str], undo
             call.gate = None
         call.status, call.error, call.started_at, call.ended_at = CallStatus.BINDING, None, None, None
         call.result, call.args, call.args_key = None, None, ""
+        call.blocked_since, call.in_doubt = None, False
         if call.gate is not None or not call.fallback:
             kept.append(call)
     step.calls = kept

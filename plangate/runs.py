@@ -132,6 +132,10 @@ class CallState(BaseModel):
     """Where they are stored when they are too large for history."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    blocked_since: datetime | None = None
+    """When it began, if its dependency was found to be down since."""
+    in_doubt: bool = False
+    """With a dependency that is down: whether an earlier attempt may have taken effect."""
 
 
 class StepState(BaseModel):
@@ -443,10 +447,17 @@ class ToolCall(BaseModel):
 
 
 class CallResult(BaseModel):
-    """Result of a tool's activity: the tool's result, or the far side's no."""
+    """Result of a tool's activity: the tool's result, or the far side's no, or that no call was made."""
 
     result: Result | None = None
     error: ErrorPayload | None = None
+    blocked_until: datetime | None = None
+    """The tool wasn't called, since its dependency is down: when to try again."""
+    reason: str = ""
+    """Why it wasn't called."""
+    dependency: str = ""
+    in_doubt: bool = False
+    """An earlier attempt may have taken effect."""
 
 
 class RespondTask(BaseModel):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
 
+from plangate.breakers import OnOpen
 from plangate.compensation import Compensation
 from plangate.errors import ErrorType, PlangateError
 from plangate.strictjson import digest
@@ -82,6 +83,8 @@ class ToolPolicy(BaseModel):
     retries: RetrySettings = RetrySettings()
     dependency: str = ""
     """The host or service that this tool depends on."""
+    on_open: OnOpen = OnOpen.WAIT
+    """What a step does while that is down."""
     summary: str = ""
     """A format string over the arguments, for people."""
     compensation: Compensation | None = None
@@ -165,7 +168,8 @@ class ToolSettings(BaseModel):
     retries: int = Field(default=3, ge=0, le=99)
     retry_initial: float = Field(default=1.0, gt=0, le=3600)
     retry_max: float = Field(default=60.0, gt=0, le=86400)
-    dependency: str = ""
+    dependency: str = Field(default="", max_length=200)
+    on_open: OnOpen = OnOpen.WAIT
     summary: str = ""
     risk: str = ""
     compensation: Compensation | None = None
@@ -189,6 +193,11 @@ class Tool:
     when the effect happened, `None` when it did not, and raises `ToolError` when it can't tell."""
 
     @property
+    def dependency(self) -> str:
+        """The name of its circuit breaker."""
+        return self.settings.dependency or f"tool:{self.name}"
+
+    @property
     def schema(self) -> dict[str, Any]:
         """The JSON schema of the arguments."""
         return self.arguments.model_json_schema()
@@ -210,6 +219,7 @@ class Tool:
             heartbeat_seconds=s.heartbeat,
             retries=retries,
             dependency=s.dependency,
+            on_open=s.on_open,
             summary=s.summary,
             compensation=s.compensation,
             rule=rule,
@@ -231,6 +241,7 @@ def tool(
     retry_initial: float = 1.0,
     retry_max: float = 60.0,
     dependency: str = "",
+    on_open: str | OnOpen = OnOpen.WAIT,
     summary: str = "",
     risk: str = "",
     compensation: Compensation | None = None,
@@ -247,7 +258,9 @@ def tool(
         retries: Attempts after the first, for transient errors.
         retry_initial: Seconds before the first retry; doubled each time, with jitter.
         retry_max: Seconds between two attempts at most.
-        dependency: The host or service that the tool depends on, for example `payments`.
+        dependency: The host or service that the tool depends on, for example `payments`. Tools that name the same one
+            share its circuit breaker; a tool that names none has one of its own.
+        on_open: What a step does while the dependency is down: `wait`, `fallback` or `escalate`.
         summary: A format string over the arguments, shown to people: `"Refund {amount} for order {order_id}"`.
         risk: What could go wrong, shown to the person who approves.
         compensation: How the effect is undone when the run fails or is cancelled later.
@@ -270,6 +283,7 @@ def tool(
             retry_initial=retry_initial,
             retry_max=retry_max,
             dependency=dependency,
+            on_open=on_open,
             summary=summary,
             risk=risk,
             compensation=compensation,
@@ -325,8 +339,7 @@ def make_tool(function: Callable[..., Any], settings: ToolSettings) -> Tool:
         raise TypeError(f"tool {name!r}: {lost[0]!r} can't be the name of an argument")
     if _has_sets(schema):
         raise TypeError(f"tool {name!r}: a set has no order to approve it in; take a list")
-    unset = {"compensation"} if settings.compensation is None else None  # versions from before there were any
-    version = digest([name, schema, settings.model_dump(mode="json", exclude=unset), _source_digest(function)])[:16]
+    version = digest([name, schema, _shown(settings), _source_digest(function)])[:16]
     return Tool(
         name=name,
         function=function,
@@ -338,6 +351,13 @@ def make_tool(function: Callable[..., Any], settings: ToolSettings) -> Tool:
         is_async=inspect.iscoroutinefunction(function),
         version=version,
     )
+
+
+def _shown(settings: ToolSettings) -> dict[str, Any]:
+    """A tool's settings as its version has them: without those that came later and aren't used."""
+    later = {"compensation": None, "on_open": OnOpen.WAIT}
+    unset = {name for name, default in later.items() if getattr(settings, name) == default}
+    return settings.model_dump(mode="json", exclude=unset)
 
 
 def _parameters(name: str, function: Callable[..., Any], hints: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:

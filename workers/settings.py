@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from plangate.breakers import KEPT, BreakerRules
 from plangate.errors import InvalidInput
 from plangate.runs import TASK_QUEUE
 
@@ -36,8 +37,28 @@ class Settings(BaseSettings):
     concurrent_activities: int = Field(default=100, ge=1)
     sweep_seconds: float = Field(default=60.0, ge=0)
     """Between two looks for runs that ended without a dead letter; 0 for never."""
+    breaker_failures: int = Field(default=3, ge=1)
+    """Failures in a row after which a dependency counts as down."""
+    breaker_rate: float = Field(default=0.5, gt=0, le=1)
+    """Part of its latest calls that failed after which it does, too."""
+    breaker_window: int = Field(default=20, ge=1, le=KEPT)
+    """How many calls these are."""
+    breaker_seconds: float = Field(default=30.0, gt=0)
+    """Until one call probes a dependency that is down; doubled each time that the probe fails."""
+    breaker_max_seconds: float = Field(default=300.0, gt=0)
     shutdown_seconds: float = Field(default=10.0, ge=0)
     """Time for calls under way when the worker is told to stop."""
+
+    @property
+    def breaker_rules(self) -> BreakerRules:
+        """When circuit breakers open, and for how long."""
+        return BreakerRules(
+            failures=self.breaker_failures,
+            rate=self.breaker_rate,
+            window=self.breaker_window,
+            open_seconds=self.breaker_seconds,
+            max_open_seconds=self.breaker_max_seconds,
+        )
 
     @classmethod
     def load(cls, arguments: Sequence[str]) -> Settings:

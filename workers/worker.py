@@ -23,6 +23,7 @@ from temporalio.worker import Worker
 
 from activities.admission import AdmissionActivities
 from activities.binding import BindingActivities
+from activities.breakers import Breakers
 from activities.catalogue import Catalogue, agents_folder
 from activities.models import ModelAccessSettings, ModelClient, Role
 from activities.models.prices import load_prices
@@ -55,6 +56,7 @@ def make_worker(
     settings: Settings,
     task_queue: str = TASK_QUEUE,
     environ: Mapping[str, str] | None = None,
+    breakers: Breakers | None = None,
 ) -> Worker:
     """A worker with everything that runs need.
 
@@ -66,14 +68,16 @@ def make_worker(
         settings: Bounds of this process.
         task_queue: Where to poll.
         environ: Where agents' settings may be overridden; the process's environment by default.
+        breakers: What is known of dependencies; share it with `models`.
     """
+    breakers = breakers or Breakers(store, settings.breaker_rules)
     executor = ThreadPoolExecutor(max_workers=settings.tool_threads, thread_name_prefix="tool")
     admission = AdmissionActivities(catalogue, store)
     binding = BindingActivities(catalogue, store)
     planning = PlanningActivities(catalogue, models, store)
     responding = RespondingActivities(catalogue, models, store)
     recording = RecordingActivities(store)
-    tools = ToolActivities(catalogue, store, environ=environ, executor=executor)
+    tools = ToolActivities(catalogue, store, environ=environ, executor=executor, breakers=breakers)
     return Worker(
         client,
         task_queue=task_queue,
@@ -154,12 +158,20 @@ async def serve(settings: Settings) -> None:
 async def _poll(client: Client, catalogue: Catalogue, settings: Settings, stop: asyncio.Event) -> None:
     async with (
         await Store.open(settings.database_url, upgrade=settings.migrate) as store,
-        ModelClient(ModelAccessSettings.load(), usage=store) as models,
+        ModelClient(
+            ModelAccessSettings.load(), usage=store, breakers=(breakers := Breakers(store, settings.breaker_rules))
+        ) as models,
     ):
         await prepare_agents(catalogue, store)
         await load_prices(models_in_use(models.settings, catalogue))
         worker = make_worker(
-            client, catalogue=catalogue, store=store, models=models, settings=settings, task_queue=settings.task_queue
+            client,
+            catalogue=catalogue,
+            store=store,
+            models=models,
+            settings=settings,
+            task_queue=settings.task_queue,
+            breakers=breakers,
         )
         sweeper = sweeping(client, store, every_seconds=settings.sweep_seconds)
         async with worker, serve_health(settings.health_port), sweeper:

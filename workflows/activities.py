@@ -35,7 +35,8 @@ _LOCAL_RETRY = RetryPolicy(
     maximum_interval=timedelta(seconds=10),
     non_retryable_error_types=_BUGS,
 )
-_MODEL_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=4)
+_MODEL_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=6)
+"""Two more than the activities ask a model: attempts that find its circuit breaker open only wait."""
 MODEL_TIMEOUT = timedelta(minutes=5)
 MODEL_HEARTBEAT = timedelta(seconds=15)
 TOOL_HEARTBEAT = timedelta(seconds=10)

@@ -74,7 +74,9 @@ class Execution:
 
     def _make_stepper(self) -> Stepper:
         slots = asyncio.Semaphore(self.state.limits.parallel)
-        return Stepper(self.state, self.engine, self.gates, self._note, self._may_start, slots)
+        return Stepper(
+            self.state, self.engine, self.gates, self._note, self._may_start, slots, changed=self._changed.set
+        )
 
     def adopt(self) -> None:
         """Take up the state's plan (a first one, or a revised one)."""
@@ -266,6 +268,8 @@ class Execution:
             self.gates.withdraw(gate.call)
         if error.type is ErrorType.LIMIT_REACHED:
             raise RunEnds(Outcome.ESCALATED, error=error.model_copy(update={"next": "a person takes over"}))
+        if error.type is ErrorType.DEPENDENCY_DOWN:
+            raise RunEnds(Outcome.ESCALATED, error=error, message=f"A person takes over: {error.message}.")
         if error.type in _FINAL or state.request.plan is not None or state.revision >= state.limits.revisions:
             raise RunEnds(Outcome.FAILED, error=error.model_copy(update={"next": "the run ends"}))
         return f"the step {name!r} ({title}) failed for good: {error.message} ({error.type.value})"

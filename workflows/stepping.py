@@ -11,7 +11,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from workflows import activities
+from workflows import activities, waiting
 from workflows.gates import Gates, grant_for
 
 with workflow.unsafe.imports_passed_through():
@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
         INLINE_BYTES,
         BindTask,
         Bound,
+        CallResult,
         CallState,
         CallStatus,
         EvaluateTask,
@@ -42,6 +43,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 _ALLOWED = Verdict(action=Action.ALLOW)
+_NO_FALLBACK = frozenset({ErrorType.OUTCOME_UNKNOWN, ErrorType.LIMIT_REACHED, ErrorType.DEPENDENCY_DOWN})
 
 
 class CallFailed(Exception):
@@ -68,6 +70,8 @@ class Stepper:
     running: int = 0
     """Calls whose activity is under way."""
     run: str = field(default_factory=lambda: workflow.info().workflow_id)
+    changed: Callable[[], None] = lambda: None
+    """Told when a call begins to wait for its dependency."""
 
     async def run_step(self, step: Step) -> None:
         """Run a step to its end; its `StepState` says how it ended."""
@@ -163,7 +167,7 @@ class Stepper:
                 await self._run_call(step, state, call, step.tool, step.args)
         except CallFailed as failure:
             call.status, call.error, call.ended_at = CallStatus.FAILED, failure.error, workflow.now()
-            if step.fallback is None or failure.error.type in (ErrorType.OUTCOME_UNKNOWN, ErrorType.LIMIT_REACHED):
+            if step.fallback is None or failure.error.type in _NO_FALLBACK:
                 if step.optional and state.items is not None:
                     return
                 raise
@@ -301,48 +305,92 @@ class Stepper:
         bound: Bound,
         grant: ApprovalGrant | None,
     ) -> None:
-        async with self.slots:
-            await self.may_start.wait()
-            if grant is not None and workflow.now() > grant.expires_at:
-                message = f"the approval {grant.approval} expired before the call began"
-                raise self._failed(step, ErrorType.EXPIRED, message)
-            if self.limited and self.state.calls >= self.state.limits.tool_calls:
-                limit = self.state.limits.tool_calls
-                raise CallFailed(limit_error(f"the run has made all {limit} tool calls that the scope allows", step.id))
-            task = ToolCall(
-                run=self.run,
-                agent=self.state.request.agent,
-                agent_version=self.state.agent_version,
-                step=step.id,
-                call=call.id,
-                tool=policy.name,
-                tool_version=policy.version,
-                key=self._key(step, call.item, fallback=call.fallback),
-                args=bound.args,
-                args_key=bound.args_key,
-                digest=bound.digest,
-                grant=grant,
-                resumed_from=self.state.resumed_from,
-                user=self.state.request.user,
-                session=self.state.request.session,
-            )
-            if policy.compensation is not None:
-                call.args, call.args_key = bound.args, bound.args_key
-            self.state.calls += 1
-            self.running += 1
-            call.status, call.started_at = CallStatus.RUNNING, workflow.now()
-            try:
-                outcome = await activities.call_tool(task, policy, call.summary)
-            except ActivityError as error:
-                if is_cancelled_exception(error):
-                    raise asyncio.CancelledError from None
-                raise CallFailed(activities.payload_of(error, step=step.id, policy=policy)) from None
-            finally:
-                self.running -= 1
-        call.ended_at = workflow.now()
+        while True:
+            async with self.slots:
+                await self.may_start.wait()
+                if call.blocked_since is None:
+                    self._may_begin(step, grant)
+                    call.started_at = workflow.now()
+                    self.state.calls += 1
+                if policy.compensation is not None:
+                    call.args, call.args_key = bound.args, bound.args_key
+                call.status = CallStatus.RUNNING
+                outcome = await self._call_tool(step, state, call, policy, self._task(step, call, policy, bound, grant))
+            if outcome.blocked_until is None:
+                break
+            await self._wait_for_dependency(step, state, call, policy, outcome)
+        call.ended_at, call.blocked_since, call.in_doubt = workflow.now(), None, False
         if outcome.error is not None:
             raise CallFailed(outcome.error.model_copy(update={"step": step.id}))
         call.status, call.result = CallStatus.DONE, outcome.result or Result()
+
+    def _may_begin(self, step: Step, grant: ApprovalGrant | None) -> None:
+        if grant is not None and workflow.now() > grant.expires_at:
+            message = f"the approval {grant.approval} expired before the call began"
+            raise self._failed(step, ErrorType.EXPIRED, message)
+        if self.limited and self.state.calls >= self.state.limits.tool_calls:
+            limit = self.state.limits.tool_calls
+            raise CallFailed(limit_error(f"the run has made all {limit} tool calls that the scope allows", step.id))
+
+    def _task(
+        self, step: Step, call: CallState, policy: ToolPolicy, bound: Bound, grant: ApprovalGrant | None
+    ) -> ToolCall:
+        return ToolCall(
+            run=self.run,
+            agent=self.state.request.agent,
+            agent_version=self.state.agent_version,
+            step=step.id,
+            call=call.id,
+            tool=policy.name,
+            tool_version=policy.version,
+            key=self._key(step, call.item, fallback=call.fallback),
+            args=bound.args,
+            args_key=bound.args_key,
+            digest=bound.digest,
+            grant=grant,
+            resumed_from=self.state.resumed_from,
+            user=self.state.request.user,
+            session=self.state.request.session,
+        )
+
+    async def _call_tool(
+        self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, task: ToolCall
+    ) -> CallResult:
+        """The call's end, or that it has to wait; while it is in doubt it counts as under way."""
+        self.running += 1
+        try:
+            while True:
+                outcome = await activities.call_tool(task, policy, call.summary)
+                if outcome.blocked_until is None or not outcome.in_doubt:
+                    return outcome
+                await self._wait_for_dependency(step, state, call, policy, outcome)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise asyncio.CancelledError from None
+            raise CallFailed(activities.payload_of(error, step=step.id, policy=policy)) from None
+        finally:
+            self.running -= 1
+
+    async def _wait_for_dependency(
+        self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, outcome: CallResult
+    ) -> None:
+        """Wait for the next try, and say so; or give up.
+
+        Raises:
+            CallFailed: The call waits no longer.
+        """
+        now = workflow.now()
+        call.blocked_since, call.in_doubt = call.blocked_since or call.started_at or now, outcome.in_doubt
+        pause = waiting.pause_before(call, outcome, now)
+        if error := waiting.gives_up(call, outcome, policy, pause, now):
+            call.blocked_since, call.in_doubt, state.reason = None, False, ""
+            raise CallFailed(error.model_copy(update={"step": step.id}))
+        text = waiting.in_words(outcome, now, pause)
+        state.reason = text
+        self.note("blocked", text, step.id)
+        self.changed()
+        await workflow.sleep(pause, summary=text)
+        state.reason = ""
 
     def _key(self, step: Step, item: int | None, *, fallback: bool) -> str:
         revision = self.state.steps[step.id].revision

@@ -10,6 +10,8 @@ from temporalio import activity
 
 DEFAULT_SECONDS = 10.0
 """Between two beats of an activity without a heartbeat time-out: how fast a cancellation arrives."""
+MODEL_ATTEMPTS = 4
+"""A fault in this attempt is the last one. Temporal may allow more, for attempts that wait for a circuit breaker."""
 STREAM_SECONDS = 0.15
 """Between two beats that carry text."""
 
@@ -23,7 +25,8 @@ class Beats:
     def __init__(self) -> None:
         info = activity.info()
         self.attempt = info.attempt
-        self.max_attempts = info.retry_policy.maximum_attempts if info.retry_policy else 0
+        allowed = info.retry_policy.maximum_attempts if info.retry_policy else 0
+        self.max_attempts = min(allowed, MODEL_ATTEMPTS)
         limit = info.heartbeat_timeout.total_seconds() if info.heartbeat_timeout else 0.0
         self._interval = min(limit / 3, DEFAULT_SECONDS) if limit else DEFAULT_SECONDS
         total = info.start_to_close_timeout

@@ -14,9 +14,10 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
+from activities.breakers import Breakers, Permit, Refusal
 from activities.models import chat_api, responses_api
 from activities.models.contracts import Completion, ModelCall, Reading
-from activities.models.errors import ModelFailure, application_error, fault
+from activities.models.errors import ModelFailure, application_error, fault, type_of
 from activities.models.prices import usage_of
 from activities.models.replies import OnText
 from activities.models.settings import OPENAI, ModelAccessSettings
@@ -26,6 +27,8 @@ from plangate.runs import Usage
 
 MAX_REPLY_BYTES = 16 * 1024 * 1024
 """Bytes of one HTTP reply at most, of a stream with all its events too; the rest is never read."""
+MAX_WAIT_SECONDS = 300.0
+"""For an endpoint that is down, before it is looked at again."""
 
 _log = structlog.get_logger(__name__)
 _tracer = trace.get_tracer("plangate")
@@ -44,10 +47,14 @@ class ModelClient:
     Args:
         settings: How models are reached.
         usage: Where each call's usage is recorded; None records nothing.
+        breakers: Asked before each call whether the endpoint is up; None asks nobody.
     """
 
-    def __init__(self, settings: ModelAccessSettings, usage: UsageSink | None = None) -> None:
+    def __init__(
+        self, settings: ModelAccessSettings, usage: UsageSink | None = None, breakers: Breakers | None = None
+    ) -> None:
         self.settings = settings
+        self._breakers = breakers
         self._usage = usage
         self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
         self._host = httpx2.URL(settings.base_url).netloc.decode()  # without a user's name and password
@@ -97,10 +104,12 @@ class ModelClient:
         attempted = f"asking the model {call.model!r} at {self._host} ({purpose.task})"
         if not self._secret and self.settings.base_url == OPENAI:
             raise application_error(ErrorType.AUTHENTICATION, f"{attempted} failed: OPENAI_API_KEY isn't set")
+        permit = await self._permit(call, attempted)
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(call.timeout_seconds or self.settings.timeout_seconds):
-                reading = await (self._whole(call) if on_text is None else self._stream(call, on_text))
+            with permit.watch(type_of):
+                async with asyncio.timeout(call.timeout_seconds or self.settings.timeout_seconds):
+                    reading = await (self._whole(call) if on_text is None else self._stream(call, on_text))
         except Exception as error:  # noqa: BLE001 - whatever it is gets its type here
             failure = fault(
                 error,
@@ -111,10 +120,29 @@ class ModelClient:
             )
             _log.warning("model call failed", run=purpose.run, task=purpose.task, model=call.model, error=failure.type)
             raise failure from None
+        finally:
+            if self._breakers is not None:
+                await self._breakers.settle(permit)
         latency_ms = round((time.perf_counter() - started) * 1000)
         usage = usage_of(reading.model or call.model, reading.tokens, self.settings.prices, alias=call.model)
         await self._record(call, reading, usage, latency_ms)
         return Completion(reading.text, usage, reading.problem, reading.explanation)
+
+    async def _permit(self, call: ModelCall, attempted: str) -> Permit:
+        """Leave to ask the endpoint.
+
+        Raises:
+            ApplicationError: It is down: to be tried again when it may be asked.
+        """
+        name = f"model:{self._host}"
+        if self._breakers is None:
+            return Permit(name)
+        answer = await self._breakers.ask(name, seconds=call.timeout_seconds or self.settings.timeout_seconds)
+        if isinstance(answer, Refusal):
+            delay = min(max((answer.until - datetime.now(UTC)).total_seconds(), 0.25), MAX_WAIT_SECONDS)
+            message = f"{attempted} has to wait: {answer.why}"
+            raise application_error(ErrorType.UNAVAILABLE, message, attempt=call.purpose.attempt, delay=delay)
+        return answer
 
     async def _whole(self, call: ModelCall) -> Reading:
         """Without a stream. The reply is read as plain JSON: cheaper than the client's models, and no less strict."""

@@ -37,7 +37,7 @@ class Purpose:
     revision: int = 0
     attempt: int = 1
     max_attempts: int = 0
-    """After which Temporal gives up; 0 for never. For what people are told."""
+    """A fault in this attempt or a later one is final; 0 for never."""
     repair: int = 0
     user: str | None = None
     session: str | None = None

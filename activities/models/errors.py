@@ -114,7 +114,7 @@ def fault(
         error: From the `openai` client, `httpx2`, `asyncio.timeout` or `ModelFailure`.
         attempted: What was attempted, for people.
         attempt: The activity's attempt, for the back-off.
-        max_attempts: After which Temporal gives up; 0 for never.
+        max_attempts: After which nobody tries again; 0 for never.
         secret: The key; it is removed from whatever the endpoint says.
     """
     type_, reason = _classify(error)
@@ -151,9 +151,14 @@ def application_error(
         message if delay is not None or not advice else f"{message}; {advice}",
         payload,
         type=type_.value,
-        non_retryable=delay is None,
+        non_retryable=delay is None or last,
         next_retry_delay=timedelta(seconds=delay) if delay is not None else None,
     )
+
+
+def type_of(error: BaseException) -> ErrorType:
+    """The type of an error of a model call."""
+    return _classify(error)[0]
 
 
 def _classify(error: BaseException) -> tuple[ErrorType, str]:

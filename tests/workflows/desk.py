@@ -19,6 +19,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from activities.breakers import Breakers
 from activities.catalogue import Catalogue
 from activities.models import ModelAccessSettings, ModelClient
 from activities.storage.store import Store
@@ -140,16 +141,23 @@ async def desk(
     assert not catalogue.broken, catalogue.broken
     with FakeModel() as model:
         access = ModelAccessSettings(api_key=SecretStr("test"), base_url=model.base_url, timeout_seconds=10)
-        async with await Store.open(url, upgrade=True) as store, ModelClient(access, usage=store) as models:
+        worker_settings = Settings(database_url=url, **settings)
+        async with (
+            await Store.open(url, upgrade=True) as store,
+            ModelClient(
+                access, usage=store, breakers=(breakers := Breakers(store, worker_settings.breaker_rules))
+            ) as models,
+        ):
             await prepare_agents(catalogue, store)
             worker = make_worker(
                 client,
                 catalogue=catalogue,
                 store=store,
                 models=models,
-                settings=Settings(database_url=url, **settings),
+                settings=worker_settings,
                 task_queue=queue,
                 environ={"PLANGATE_DESK_EFFECTS_FILE": str(effects)},
+                breakers=breakers,
             )
             async with worker:
                 yield Desk(client, store, model, effects, queue)

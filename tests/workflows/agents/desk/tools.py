@@ -143,3 +143,62 @@ async def reserve(ctx: ToolContext, what: str) -> dict[str, str]:
     """Reserve a thing."""
     _note(ctx, tool="reserve", what=what)
     return {"receipt": f"r-{what}"}
+
+
+def _warehouse(ctx: ToolContext, tool: str) -> None:
+    """Fail while a test has taken the warehouse down."""
+    _note(ctx, tool=tool)
+    if Path(ctx.settings["effects_file"]).with_suffix(".down").exists():
+        raise ToolError("the warehouse does not answer", transient=True)
+
+
+@tool(effect="read", dependency="warehouse", retries=5, retry_initial=0.01, retry_max=0.02)
+async def stock(ctx: ToolContext) -> str:
+    """Ask the warehouse, and wait while it is down."""
+    _warehouse(ctx, "stock")
+    return "plenty"
+
+
+@tool(
+    effect="read",
+    dependency="warehouse",
+    timeout=0.5,
+    total_timeout=1,
+    retries=5,
+    retry_initial=0.01,
+    retry_max=0.02,
+)
+async def stock_soon(ctx: ToolContext) -> str:
+    """Ask the warehouse, and wait for it a moment."""
+    _warehouse(ctx, "stock_soon")
+    return "plenty"
+
+
+@tool(effect="read", dependency="warehouse", on_open="fallback", retries=0)
+async def stock_or_not(ctx: ToolContext) -> str:
+    """Ask the warehouse, unless it is down."""
+    _warehouse(ctx, "stock_or_not")
+    return "plenty"
+
+
+@tool(effect="read", dependency="warehouse", on_open="escalate", retries=0)
+async def stock_or_person(ctx: ToolContext) -> str:
+    """Ask the warehouse, or a person."""
+    _warehouse(ctx, "stock_or_person")
+    return "plenty"
+
+
+@tool(
+    effect="consequential",
+    idempotency="key",
+    dependency="warehouse",
+    on_open="fallback",
+    retries=5,
+    retry_initial=0.01,
+    retry_max=0.02,
+    summary="Ship {what}",
+)
+async def ship(ctx: ToolContext, what: str) -> str:
+    """Ship a thing; whether it was shipped is not known while the warehouse is down."""
+    _warehouse(ctx, "ship")
+    return f"shipped {what}"
