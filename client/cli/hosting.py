@@ -23,6 +23,7 @@ _PROGRAMS = {
         [],
         "Runs that failed for good: list, show, resolve, resume, discard, sweep.",
     ),
+    "dependencies": ("workers.dependencies", [], "What runs depend on: up or down, since when; --reset NAME."),
     "migrate": ("workers.migrate", [], "Bring the database to the current schema."),
     "offline-model": ("workers.offline_model", [], "Serve the offline model, which needs no key."),
 }

@@ -1,0 +1,108 @@
+"""The command about dependencies.
+
+Exit codes are those of the client: 0 done, 2 wrong usage, 3 no database, 4 no such dependency, 70 a defect of Plangate.
+With `--json` errors are JSON too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from activities.storage.dependencies import Dependencies
+from activities.storage.engine import configured_url
+from activities.storage.store import Store
+from plangate.errors import ErrorType, InvalidInput, PlangateError
+from workers.connection import data_folder
+from workers.dependencies import pages
+
+EXIT_REFUSED, EXIT_USAGE, EXIT_NO_DATABASE, EXIT_NOT_FOUND, EXIT_BUG = 1, 2, 3, 4, 70
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.command()
+def dependencies(
+    reset: Annotated[str, typer.Option("--reset", metavar="NAME", help="Close this one's circuit breaker.")] = "",
+    by: Annotated[str, typer.Option("--as", metavar="NAME", help="Who does it (else PLANGATE_USER, your login).")] = "",
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="DIR", help="Data folder (else PLANGATE_DATA, .plangate).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+) -> None:
+    """Show what runs depend on: what is up, what is down since when, and when it is tried again."""
+
+    async def work() -> None:
+        async with await Store.open(configured_url(data_folder(data))) as store:
+            table = Dependencies(store)
+            if reset:
+                done = await table.reset(reset, by=_person(by), at=datetime.now(UTC))
+                _tell(as_json, pages.line(done), f"Closed {reset}. Workers see it within a second.")
+                return
+            found = await table.listed()
+        if as_json:
+            _write({"dependencies": [pages.line(each) for each in found]})
+        else:
+            pages.show(found)
+
+    asyncio.run(work())
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    as_json = "--json" in arguments
+    try:
+        app(args=list(arguments), prog_name="plangate dependencies", standalone_mode=True)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else EXIT_USAGE
+    except InvalidInput as error:
+        error.details = [*error.details, "`plangate dependencies` lists them"]
+        return _tell_error(error, EXIT_NOT_FOUND, as_json=as_json)
+    except PlangateError as error:
+        code = EXIT_NO_DATABASE if error.type is ErrorType.UNAVAILABLE else EXIT_REFUSED
+        return _tell_error(error, code, as_json=as_json)
+    except Exception as error:
+        if os.environ.get("PLANGATE_TRACEBACK"):
+            raise
+        bug = PlangateError(f"a defect of Plangate: {type(error).__name__}: {error}", type=ErrorType.BUG)
+        return _tell_error(bug, EXIT_BUG, as_json=as_json)
+    return 0
+
+
+def _person(name: str) -> str:
+    if name or os.environ.get("PLANGATE_USER"):
+        return name or os.environ["PLANGATE_USER"]
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return ""
+
+
+def _write(data: Any) -> None:
+    print(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+
+def _tell(as_json: bool, data: dict[str, Any], text: str) -> None:
+    if as_json:
+        _write(data)
+    else:
+        print(text)
+
+
+def _tell_error(error: PlangateError, code: int, *, as_json: bool) -> int:
+    if as_json:
+        body = {"type": error.type.value, "message": error.message, "details": error.details}
+        _write({"error": body, "exit_code": code})
+        return code
+    print(f"Error: {error.message}", file=sys.stderr)
+    for line in error.details:
+        print(f"  - {line}", file=sys.stderr)
+    return code
