@@ -193,7 +193,7 @@ class Breakers:
 
     async def _write(self, dependency: str, heard: Heard | None) -> None:
         earlier = self._waiting.setdefault(dependency, _Waiting()).taken()
-        before = self._known.get(dependency)
+        before = self._known.get(dependency) or Breaker(name=dependency)
 
         def changed(breaker: Breaker) -> Breaker:
             for each in (earlier, heard):
@@ -203,7 +203,7 @@ class Breakers:
 
         breaker = await self._table.change(dependency, changed)
         self._known[dependency] = breaker
-        if before is None or before.state is not breaker.state:
+        if before.state is not breaker.state:
             _log.info("dependency", dependency=dependency, state=breaker.state.value, error=breaker.last_error)
 
     async def _refresh(self, *, force: bool = False) -> None:
