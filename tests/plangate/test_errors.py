@@ -10,7 +10,7 @@ from plangate.errors import ErrorKind, ErrorPayload, ErrorType, InvalidInput, Pl
     [
         (ErrorKind.TRANSIENT, {"RateLimited", "Unavailable", "Timeout", "Network"}),
         (ErrorKind.BUSINESS, {"Business"}),
-        (ErrorKind.POLICY, {"Rejected", "Expired", "NotApproved", "Blocked", "LimitReached"}),
+        (ErrorKind.POLICY, {"Rejected", "Expired", "NotApproved", "Blocked", "LimitReached", "DependencyDown"}),
         (ErrorKind.BUG, {"Bug"}),
     ],
 )
