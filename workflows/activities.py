@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -10,6 +11,8 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import BaseModel
+
     from plangate.agents import Admission
     from plangate.errors import ErrorPayload, ErrorType, error_type
     from plangate.runs import (
@@ -28,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from plangate.toolkit import Effect, Idempotency, ToolPolicy
 
+R = TypeVar("R")
 _BUGS = ["AssertionError", "AttributeError", "IndexError", "KeyError", "TypeError", "ValidationError", "ValueError"]
 """Errors of code, not of the database: trying again can't help."""
 _LOCAL_RETRY = RetryPolicy(
@@ -37,6 +41,8 @@ _LOCAL_RETRY = RetryPolicy(
 )
 _MODEL_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=6)
 """Two more than the activities ask a model: attempts that find its circuit breaker open only wait."""
+LOCAL_TIMEOUT = timedelta(minutes=5)
+"""All attempts of a local activity together."""
 MODEL_TIMEOUT = timedelta(minutes=5)
 MODEL_HEARTBEAT = timedelta(seconds=15)
 TOOL_HEARTBEAT = timedelta(seconds=10)
@@ -45,80 +51,59 @@ TOOL_HEARTBEAT = timedelta(seconds=10)
 
 async def admit(request: RunRequest) -> Admission:
     """Check the request and note its run."""
-    result: Admission = await workflow.execute_local_activity(
-        "admit",
-        request,
-        result_type=Admission,
-        start_to_close_timeout=timedelta(seconds=20),
-        schedule_to_close_timeout=timedelta(minutes=5),
-        retry_policy=_LOCAL_RETRY,
-    )
-    return result
+    return await _locally("admit", request, Admission)
 
 
 async def make_plan(task: PlanTask) -> PlanOutcome:
     """Let the planner plan, or revise."""
-    result: PlanOutcome = await workflow.execute_activity(
-        "make_plan",
-        task,
-        result_type=PlanOutcome,
-        start_to_close_timeout=MODEL_TIMEOUT,
-        schedule_to_close_timeout=MODEL_TIMEOUT * 3,
-        heartbeat_timeout=MODEL_HEARTBEAT,
-        retry_policy=_MODEL_RETRY,
-        summary=f"Revise the plan ({task.revision})" if task.revision else "Plan",
-    )
-    return result
+    summary = f"Revise the plan ({task.revision})" if task.revision else "Plan"
+    return await _with_a_model("make_plan", task, PlanOutcome, summary)
 
 
 async def bind_call(task: BindTask) -> Bound:
     """Bind a call's arguments and hear what policy says."""
-    result: Bound = await workflow.execute_local_activity(
-        "bind_call",
-        task,
-        result_type=Bound,
-        start_to_close_timeout=timedelta(seconds=20),
-        schedule_to_close_timeout=timedelta(minutes=5),
-        retry_policy=_LOCAL_RETRY,
-    )
-    return result
+    return await _locally("bind_call", task, Bound)
 
 
 async def evaluate(task: EvaluateTask) -> Evaluated:
     """Evaluate an expression over results that history doesn't have."""
-    result: Evaluated = await workflow.execute_local_activity(
-        "evaluate",
+    return await _locally("evaluate", task, Evaluated)
+
+
+async def record(task: RecordTask) -> None:
+    """Write decisions and the run's end into the database."""
+    await _locally("record", task, None, in_all=timedelta(hours=1))
+
+
+async def respond(task: RespondTask) -> Answer:
+    """Let a model write the answer."""
+    return await _with_a_model("respond", task, Answer, "Answer")
+
+
+async def _locally(name: str, task: BaseModel, returns: type[R] | None, in_all: timedelta = LOCAL_TIMEOUT) -> R:
+    """A local activity: short, and safe to repeat."""
+    result: R = await workflow.execute_local_activity(
+        name,
         task,
-        result_type=Evaluated,
+        result_type=returns,
         start_to_close_timeout=timedelta(seconds=20),
-        schedule_to_close_timeout=timedelta(minutes=5),
+        schedule_to_close_timeout=in_all,
         retry_policy=_LOCAL_RETRY,
     )
     return result
 
 
-async def record(task: RecordTask) -> None:
-    """Write decisions and the run's end into the database."""
-    await workflow.execute_local_activity(
-        "record",
+async def _with_a_model(name: str, task: BaseModel, returns: type[R], summary: str) -> R:
+    """An activity that asks a model."""
+    result: R = await workflow.execute_activity(
+        name,
         task,
-        start_to_close_timeout=timedelta(seconds=20),
-        schedule_to_close_timeout=timedelta(hours=1),
-        retry_policy=_LOCAL_RETRY,
-    )
-
-
-async def respond(task: RespondTask) -> Answer:
-    """Let a model write the answer."""
-    result: Answer = await workflow.execute_activity(
-        "respond",
-        task,
-        result_type=Answer,
+        result_type=returns,
         start_to_close_timeout=MODEL_TIMEOUT,
         schedule_to_close_timeout=MODEL_TIMEOUT * 3,
         heartbeat_timeout=MODEL_HEARTBEAT,
         retry_policy=_MODEL_RETRY,
-        summary="Answer",
+        summary=summary,
     )
     return result
 

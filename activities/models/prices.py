@@ -39,6 +39,8 @@ async def load_prices(models: Iterable[str]) -> None:
     What isn't among them is looked up in the whole table later on.
     """
     names = sorted(set(models))
+    if not names:
+        return  # every model has a price of the operator's: no process for nothing
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-c", _LOOK_UP, *names, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
     )

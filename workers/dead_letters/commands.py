@@ -7,10 +7,8 @@ Exit codes are those of the client: 0 done, 1 refused (nothing was changed), 2 w
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 import os
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -31,6 +29,7 @@ from workers.dead_letters.outlook import look_ahead
 from workers.dead_letters.resolve import Answer, Resolution, resolve
 from workers.dead_letters.resume import Correction, resume
 from workers.sweeper import sweep_once
+from workers.telling import person, tell, tell_error, write
 
 EXIT_REFUSED, EXIT_USAGE, EXIT_NO_SERVER, EXIT_NOT_FOUND, EXIT_BUG = 1, 2, 3, 4, 70
 _WORDS = {
@@ -71,7 +70,7 @@ def list_letters(
         async with await _store(data) as store:
             found = await DeadLetters(store).listed(wanted, limit=limit)
         if as_json:
-            _write({"dead_letters": [pages.line(letter) for letter in found]})
+            write({"dead_letters": [pages.line(letter) for letter in found]})
         else:
             pages.show_list(found)
 
@@ -89,7 +88,7 @@ def show_letter(run: Run, data: Data = None, as_json: Json = False) -> None:
             outlook = await look_ahead(letters, letter, namespace=find_target(data).namespace)
             effects = await letters.effects(run=run)
         if as_json:
-            _write(pages.letter_data(letter, outlook, effects))
+            write(pages.letter_data(letter, outlook, effects))
         else:
             pages.show_letter(letter, outlook, effects)
 
@@ -114,10 +113,10 @@ def resume_letter(
         client = await connect(find_target(data), plugins=[PlangatePlugin()])
         async with await _store(data) as store:
             await _found(DeadLetters(store), run)
-            done = await resume(client, store, catalogue, run, by=_person(by), correction=correction)
+            done = await resume(client, store, catalogue, run, by=person(by), correction=correction)
         kept, repeated = done.outlook.kept, done.outlook.repeated
         if as_json:
-            _write({"run": run, "resumed_as": done.run, "kept": kept, "repeated": repeated})
+            write({"run": run, "resumed_as": done.run, "kept": kept, "repeated": repeated})
         else:
             print(f"{run} goes on as {done.run}. See `plangate show {done.run}`.")
 
@@ -140,9 +139,9 @@ def discard_letter(
         async with await _store(data) as store:
             letters = DeadLetters(store)
             await _found(letters, run)
-            deed = Deed(at=datetime.now(UTC), action="discarded", by=_person(by), reason=reason)
+            deed = Deed(at=datetime.now(UTC), action="discarded", by=person(by), reason=reason)
             await letters.settle(run, DeadLetterState.DISCARDED, deed)
-        _tell(as_json, {"run": run, "state": "discarded"}, f"Discarded {run}.")
+        tell(as_json, {"run": run, "state": "discarded"}, f"Discarded {run}.")
 
     asyncio.run(work())
 
@@ -167,14 +166,14 @@ def resolve_call(
     if result and not done:
         raise _Usage("--result goes with --done")
     answer = Answer.DONE if done else Answer.NOT_DONE if not_done else Answer.REDO
-    given = Resolution(call, answer, _person(by), reason, _json(result, "--result") if result else None)
+    given = Resolution(call, answer, person(by), reason, _json(result, "--result") if result else None)
 
     async def work() -> None:
         async with await _store(data) as store:
             await _found(DeadLetters(store), run)
             await resolve(store, _catalogue(agents), run, given, namespace=find_target(data).namespace)
         text = f"Noted: {call} of {run} is {answer.value}. Go on with `plangate dead-letters resume {run}`."
-        _tell(as_json, {"run": run, "call": call, "answer": answer.value}, text)
+        tell(as_json, {"run": run, "call": call, "answer": answer.value}, text)
 
     asyncio.run(work())
 
@@ -188,7 +187,7 @@ def sweep_runs(
     """Find runs that ended without a dead letter, and write theirs. Workers do so every minute."""
     swept = asyncio.run(sweep_once(data, only=runs or ()))
     text = f"Looked at {swept.looked_at} runs; new: {', '.join(swept.added) or 'none'}."
-    _tell(as_json, vars(swept), text)
+    tell(as_json, vars(swept), text)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -239,15 +238,6 @@ def _catalogue(agents: str | None) -> Catalogue:
     return Catalogue.load([agents_folder(agents)])
 
 
-def _person(name: str) -> str:
-    if name or os.environ.get("PLANGATE_USER"):
-        return name or os.environ["PLANGATE_USER"]
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return ""
-
-
 def _json(text: str, option: str) -> Any:
     try:
         return json.loads(text)
@@ -262,23 +252,6 @@ def _object(text: str) -> dict[str, Any]:
     return value
 
 
-def _write(data: Any) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=False, default=str))
-
-
-def _tell(as_json: bool, data: dict[str, Any], text: str) -> None:
-    if as_json:
-        _write(data)
-    else:
-        print(text)
-
-
 def _tell_error(error: PlangateError, code: int, *, as_json: bool) -> int:
-    if as_json:
-        body = {"type": _WORDS[code], "message": error.message, "hint": "", "details": error.details}
-        _write({"error": body, "exit_code": code})
-        return code
-    print(f"Error: {error.message}", file=sys.stderr)
-    for line in error.details:
-        print(f"  - {line}", file=sys.stderr)
-    return code
+    body = {"type": _WORDS[code], "message": error.message, "hint": "", "details": error.details}
+    return tell_error(error, code, body, as_json=as_json)

@@ -7,13 +7,10 @@ With `--json` errors are JSON too.
 from __future__ import annotations
 
 import asyncio
-import getpass
-import json
 import os
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,6 +20,7 @@ from activities.storage.store import Store
 from plangate.errors import ErrorType, InvalidInput, PlangateError
 from workers.connection import data_folder
 from workers.dependencies import pages
+from workers.telling import person, tell, tell_error, write
 
 EXIT_REFUSED, EXIT_USAGE, EXIT_NO_DATABASE, EXIT_NOT_FOUND, EXIT_BUG = 1, 2, 3, 4, 70
 
@@ -44,12 +42,12 @@ def dependencies(
         async with await Store.open(configured_url(data_folder(data))) as store:
             table = Dependencies(store)
             if reset:
-                done = await table.reset(reset, by=_person(by), at=datetime.now(UTC))
-                _tell(as_json, pages.line(done), f"Closed {reset}. Workers see it within a second.")
+                done = await table.reset(reset, by=person(by), at=datetime.now(UTC))
+                tell(as_json, pages.line(done), f"Closed {reset}. Workers see it within a second.")
                 return
             found = await table.listed()
         if as_json:
-            _write({"dependencies": [pages.line(each) for each in found]})
+            write({"dependencies": [pages.line(each) for each in found]})
         else:
             pages.show(found)
 
@@ -77,32 +75,6 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _person(name: str) -> str:
-    if name or os.environ.get("PLANGATE_USER"):
-        return name or os.environ["PLANGATE_USER"]
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return ""
-
-
-def _write(data: Any) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=False, default=str))
-
-
-def _tell(as_json: bool, data: dict[str, Any], text: str) -> None:
-    if as_json:
-        _write(data)
-    else:
-        print(text)
-
-
 def _tell_error(error: PlangateError, code: int, *, as_json: bool) -> int:
-    if as_json:
-        body = {"type": error.type.value, "message": error.message, "details": error.details}
-        _write({"error": body, "exit_code": code})
-        return code
-    print(f"Error: {error.message}", file=sys.stderr)
-    for line in error.details:
-        print(f"  - {line}", file=sys.stderr)
-    return code
+    body = {"type": error.type.value, "message": error.message, "details": error.details}
+    return tell_error(error, code, body, as_json=as_json)
