@@ -24,7 +24,9 @@ STUB_WORKER = """
 import json, os, pathlib, signal, sys
 folder = pathlib.Path(os.environ["PLANGATE_DATA"])
 told = ("PLANGATE_", "TEMPORAL_", "OPENAI_", "NO_PROXY")
-(folder / "worker-environment.json").write_text(json.dumps({n: v for n, v in os.environ.items() if n.startswith(told)}))
+whole = folder / "worker-environment.part"
+whole.write_text(json.dumps({n: v for n, v in os.environ.items() if n.startswith(told)}))
+whole.rename(folder / "worker-environment.json")
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 print("not the announcement", flush=True)
 print(json.dumps({"ready": True, "agents": ["tiny"], "broken": {"torn": 2}}), flush=True)
