@@ -14,8 +14,9 @@ from plangate import expressions, strictjson
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
 from plangate.gating import gate_of
 from plangate.policy import Action, Verdict
-from plangate.runs import INLINE_BYTES, BindTask, Bound, Evaluated, EvaluateTask, Result
+from plangate.runs import INLINE_BYTES, Result
 from plangate.summary import in_words
+from plangate.tasks import BindTask, Bound, Evaluated, EvaluateTask
 from plangate.toolkit import Tool
 
 PREVIEW = 200

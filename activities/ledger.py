@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.storage import tables
 from activities.storage.statements import insert_into
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
-from plangate.runs import ToolCall
+from plangate.tasks import ToolCall
 from plangate.toolkit import Idempotency
 
 

@@ -18,8 +18,9 @@ from activities.prompts.planner import Agent, PlannerPrompt, mistakes_message, p
 from activities.prompts.results import Results, load_by_step
 from plangate.errors import ErrorType, PlangateError
 from plangate.plans import Plan, PlanProposal, Step
-from plangate.runs import PlanOutcome, PlanTask, StepStatus, Usage
+from plangate.runs import StepStatus, Usage
 from plangate.strictjson import MAX_BYTES, parse
+from plangate.tasks import PlanOutcome, PlanTask
 from plangate.toolkit import ToolPolicy
 from plangate.validation import validate_plan
 

@@ -10,7 +10,7 @@ from temporalio import activity
 from activities.storage.store import Store
 from plangate.dead_letters import of_failure
 from plangate.resuming import compact
-from plangate.runs import RecordTask
+from plangate.tasks import RecordTask
 
 
 class RecordingActivities:

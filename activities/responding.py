@@ -12,7 +12,8 @@ from activities.prompts.excerpts import fitting
 from activities.prompts.planner import Agent
 from activities.prompts.responder import responder_instructions, responder_message
 from activities.prompts.results import Results, load_by_step
-from plangate.runs import INLINE_BYTES, Answer, RespondTask
+from plangate.runs import INLINE_BYTES
+from plangate.tasks import Answer, RespondTask
 
 MAX_ANSWER_BYTES = INLINE_BYTES
 """UTF-8 bytes of an answer at most, since it goes into history."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from activities.storage.store import Store
 from plangate.errors import ErrorType, PlangateError
-from plangate.runs import ScopeEntry
+from plangate.tasks import ScopeEntry
 
 
 async def load_scope(store: Store, entries: Mapping[str, ScopeEntry]) -> dict[str, Any]:

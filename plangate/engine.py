@@ -13,7 +13,8 @@ from typing import Any
 from plangate import expressions
 from plangate.errors import ErrorPayload, ErrorType
 from plangate.plans import Plan, Step
-from plangate.runs import INLINE_BYTES, CallStatus, Result, RunState, ScopeEntry, StepState, StepStatus
+from plangate.runs import INLINE_BYTES, CallStatus, Result, RunState, StepState, StepStatus
+from plangate.tasks import ScopeEntry
 from plangate.validation import dependencies, reference_roots
 
 

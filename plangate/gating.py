@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plangate.approvals import ApprovalRequest
 from plangate.keys import approval_id
-from plangate.runs import BindTask, Bound
+from plangate.tasks import BindTask, Bound
 
 
 def gate_of(task: BindTask, bound: Bound, *, tool_version: str) -> ApprovalRequest:

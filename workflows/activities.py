@@ -15,7 +15,8 @@ with workflow.unsafe.imports_passed_through():
 
     from plangate.agents import Admission
     from plangate.errors import ErrorPayload, ErrorType, error_type
-    from plangate.runs import (
+    from plangate.runs import RunRequest
+    from plangate.tasks import (
         Answer,
         BindTask,
         Bound,
@@ -26,7 +27,6 @@ with workflow.unsafe.imports_passed_through():
         PlanTask,
         RecordTask,
         RespondTask,
-        RunRequest,
         ToolCall,
     )
     from plangate.toolkit import Effect, Idempotency, ToolPolicy

@@ -33,9 +33,6 @@ with workflow.unsafe.imports_passed_through():
         Event,
         Outcome,
         Phase,
-        PlanTask,
-        RecordTask,
-        RespondTask,
         RunInput,
         RunRequest,
         RunResult,
@@ -43,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
         RunStatus,
         StepStatus,
     )
+    from plangate.tasks import PlanTask, RecordTask, RespondTask
 
 MAX_EVENTS = 300
 """Events of the timeline kept at most."""

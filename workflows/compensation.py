@@ -21,7 +21,8 @@ with workflow.unsafe.imports_passed_through():
     from plangate.errors import ErrorType
     from plangate.keys import call_id
     from plangate.plans import Step
-    from plangate.runs import CallState, CallStatus, Phase, Result, RunState, ScopeEntry, StepState, StepStatus
+    from plangate.runs import CallState, CallStatus, Phase, Result, RunState, StepState, StepStatus
+    from plangate.tasks import ScopeEntry
     from plangate.toolkit import Effect
 
 _WAITS = "not yet undone"

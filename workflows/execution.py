@@ -16,14 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from plangate.approvals import ApprovalRequest
     from plangate.errors import ErrorPayload, ErrorType
     from plangate.plans import Plan, Step
-    from plangate.runs import (
-        CallStatus,
-        Outcome,
-        Phase,
-        RunInput,
-        RunState,
-        StepStatus,
-    )
+    from plangate.runs import CallStatus, Outcome, Phase, RunInput, RunState, StepStatus
 
 MAX_HISTORY_EVENTS = 20_000
 MAX_HISTORY_BYTES = 8 * 1024 * 1024

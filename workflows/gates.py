@@ -30,7 +30,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from plangate.keys import split_approval_id
     from plangate.policy import Action
-    from plangate.runs import BindTask, RecordTask, RunState
+    from plangate.runs import RunState
+    from plangate.tasks import BindTask, RecordTask
 
 MAX_HELD = 100
 """Early decisions kept at most; more are refused as unknown."""

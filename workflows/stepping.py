@@ -23,22 +23,9 @@ with workflow.unsafe.imports_passed_through():
     from plangate.keys import call_id, idempotency_key
     from plangate.plans import Fallback, Step
     from plangate.policy import Action, Verdict
-    from plangate.runs import (
-        INLINE_BYTES,
-        BindTask,
-        Bound,
-        CallResult,
-        CallState,
-        CallStatus,
-        EvaluateTask,
-        Result,
-        RunState,
-        ScopeEntry,
-        StepState,
-        StepStatus,
-        ToolCall,
-    )
+    from plangate.runs import INLINE_BYTES, CallState, CallStatus, Result, RunState, StepState, StepStatus
     from plangate.summary import in_words
+    from plangate.tasks import BindTask, Bound, CallResult, EvaluateTask, ScopeEntry, ToolCall
     from plangate.toolkit import Effect, ToolPolicy
 
 

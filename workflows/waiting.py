@@ -9,7 +9,8 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from plangate.breakers import OnOpen
     from plangate.errors import ErrorPayload, ErrorType
-    from plangate.runs import CallResult, CallState
+    from plangate.runs import CallState
+    from plangate.tasks import CallResult
     from plangate.toolkit import ToolPolicy
 
 _SHORTEST = timedelta(seconds=0.25)

@@ -11,7 +11,8 @@ from activities.models.contracts import OutputSchema
 from activities.prompts.sections import context_section, dumps, fixed_text, instructions, json_section, text_section
 from plangate.agents import AgentSettings, Scope
 from plangate.plans import Plan, PlanProposal
-from plangate.runs import PlanTask, StepReport
+from plangate.runs import StepReport
+from plangate.tasks import PlanTask
 from plangate.toolkit import Tool, ToolPolicy
 
 

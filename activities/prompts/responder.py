@@ -7,7 +7,8 @@ from typing import Any
 
 from activities.prompts.planner import Agent
 from activities.prompts.sections import context_section, fixed_text, instructions, json_section, text_section
-from plangate.runs import RespondTask, StepReport
+from plangate.runs import StepReport
+from plangate.tasks import RespondTask
 
 _MAY_ANSWER = "what it may answer"
 

@@ -28,7 +28,8 @@ from activities.storage.statements import (
 from plangate.approvals import ApprovalRequest
 from plangate.dead_letters import DeadLetter
 from plangate.errors import ErrorType, PlangateError
-from plangate.runs import Phase, RecordTask, RunRequest, Usage
+from plangate.runs import Phase, RunRequest, Usage
+from plangate.tasks import RecordTask
 
 _KEYS_PER_QUERY = 500
 

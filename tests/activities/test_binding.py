@@ -19,8 +19,8 @@ from plangate.approvals import ApprovalDecision, GateStatus, settle
 from plangate.errors import ErrorType, PlangateError
 from plangate.gating import gate_of
 from plangate.policy import Action
-from plangate.runs import BindTask, Bound, Evaluated, EvaluateTask, RecordTask, ScopeEntry
 from plangate.strictjson import digest
+from plangate.tasks import BindTask, Bound, Evaluated, EvaluateTask, RecordTask, ScopeEntry
 from plangate.toolkit import TOOL_ATTRIBUTE, Tool, tool
 from tests.activities.tool_agent import Far, agent_of
 from tests.plangate.plan_makers import NOW

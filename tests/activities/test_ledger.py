@@ -13,7 +13,7 @@ from activities.ledger import Entry, LedgerState
 from activities.storage.store import Store
 from activities.tool_calls import ToolActivities
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
-from plangate.runs import ToolCall
+from plangate.tasks import ToolCall
 from plangate.toolkit import Idempotency
 from tests.activities.tool_agent import Bench, bench_on
 

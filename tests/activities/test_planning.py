@@ -17,7 +17,8 @@ from activities.prompts.sections import fixed_text
 from plangate.agents import Limits
 from plangate.errors import ErrorType
 from plangate.plans import Plan, PlanProposal
-from plangate.runs import PlanOutcome, PlanTask, StepReport, StepStatus
+from plangate.runs import StepReport, StepStatus
+from plangate.tasks import PlanOutcome, PlanTask
 from plangate.toolkit import ToolPolicy
 from plangate.validation import validate_plan
 from tests import fake_model

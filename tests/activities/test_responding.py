@@ -12,7 +12,8 @@ import pytest
 from activities.models import ModelClient, beats
 from activities.responding import MAX_ANSWER_BYTES, RespondingActivities
 from plangate.errors import ErrorType
-from plangate.runs import Answer, Outcome, RespondTask, StepReport, StepStatus
+from plangate.runs import Outcome, StepReport, StepStatus
+from plangate.tasks import Answer, RespondTask
 from tests import fake_model
 from tests.activities.model_fixtures import MemoryStore, StubAgents, environment, failure_of, settings_for
 from tests.fake_model import FakeModel

@@ -23,7 +23,8 @@ from plangate.approvals import (
     ReceiptStatus,
     settle,
 )
-from plangate.runs import Outcome, RecordTask, RunRequest, RunResult, Usage
+from plangate.runs import Outcome, RunRequest, RunResult, Usage
+from plangate.tasks import RecordTask
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 

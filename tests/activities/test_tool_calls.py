@@ -11,7 +11,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.storage.store import Store
 from plangate.errors import ErrorType
-from plangate.runs import INLINE_BYTES, CallResult
+from plangate.runs import INLINE_BYTES
+from plangate.tasks import CallResult
 from plangate.toolkit import ToolError
 from tests.activities.tool_agent import Bench, bench_on
 

@@ -13,7 +13,8 @@ from activities.storage.dead_letters import DeadLetters
 from activities.storage.store import Store
 from plangate.dead_letters import DeadLetterState, Deed, of_failure
 from plangate.errors import ErrorPayload, ErrorType, InvalidInput, PlangateError
-from plangate.runs import Outcome, RecordTask, RunRequest, RunResult, RunState
+from plangate.runs import Outcome, RunRequest, RunResult, RunState
+from plangate.tasks import RecordTask
 from plangate.toolkit import Idempotency, ToolError
 from tests.activities.tool_agent import Bench, bench_on
 

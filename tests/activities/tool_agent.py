@@ -29,8 +29,8 @@ from plangate.approvals import ApprovalGrant
 from plangate.errors import ErrorPayload, ErrorType
 from plangate.keys import approval_id
 from plangate.payloads import DATA_CONVERTER
-from plangate.runs import CallResult, ToolCall
 from plangate.strictjson import digest
+from plangate.tasks import CallResult, ToolCall
 from plangate.toolkit import TOOL_ATTRIBUTE, Tool, ToolContext, ToolError, tool
 from tests.activities.catalogue_folders import SCOPE, make_folder
 from tests.plangate.plan_makers import NOW

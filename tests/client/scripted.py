@@ -20,22 +20,9 @@ from plangate.agents import Admission
 from plangate.errors import ErrorPayload, ErrorType
 from plangate.plans import Plan, Step
 from plangate.policy import Action, Verdict
-from plangate.runs import (
-    TASK_QUEUE,
-    Answer,
-    BindTask,
-    Bound,
-    CallResult,
-    PlanOutcome,
-    PlanTask,
-    RecordTask,
-    RespondTask,
-    Result,
-    RunRequest,
-    ToolCall,
-    Usage,
-)
+from plangate.runs import TASK_QUEUE, Result, RunRequest, Usage
 from plangate.strictjson import digest
+from plangate.tasks import Answer, BindTask, Bound, CallResult, PlanOutcome, PlanTask, RecordTask, RespondTask, ToolCall
 from plangate.temporal import PlangatePlugin
 from plangate.toolkit import Effect, ToolPolicy
 from workflows.agent_run import AgentRun

@@ -19,8 +19,8 @@ from plangate.approvals import (
 )
 from plangate.gating import gate_of
 from plangate.policy import Action, Verdict
-from plangate.runs import BindTask, Bound
 from plangate.strictjson import digest
+from plangate.tasks import BindTask, Bound
 from tests.plangate.plan_makers import NOW
 
 ARGS = {"to": "ann", "amount": 30.0}

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from plangate.engine import Engine, done_results, inline_scope, revise, roots_of
 from plangate.plans import Plan
-from plangate.runs import INLINE_BYTES, CallState, CallStatus, Result, RunState, ScopeEntry, StepState, StepStatus
+from plangate.runs import INLINE_BYTES, CallState, CallStatus, Result, RunState, StepState, StepStatus
+from plangate.tasks import ScopeEntry
 from plangate.validation import dependencies
 from tests.plangate.plan_makers import dags, state_of, step
 

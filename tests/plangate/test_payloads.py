@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from plangate.approvals import ApprovalDecision, DecisionAction
 from plangate.engine import Engine
 from plangate.payloads import DATA_CONVERTER
-from plangate.runs import CallState, CallStatus, Result, RunInput, RunState, ScopeEntry, StepStatus
+from plangate.runs import CallState, CallStatus, Result, RunInput, RunState, StepStatus
+from plangate.tasks import ScopeEntry
 from plangate.temporal import PURE, SEARCH_ATTRIBUTES, PlangatePlugin
 from tests.plangate.plan_makers import dags, state_of, step
 from tests.plangate.test_strictjson import VALUES

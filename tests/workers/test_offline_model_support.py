@@ -21,7 +21,8 @@ from activities.prompts.responder import responder_message
 from plangate import PlangateError, ToolContext, ToolError
 from plangate.expressions import evaluate, resolve, truth
 from plangate.plans import Plan, PlanProposal, Step
-from plangate.runs import Outcome, PlanTask, RespondTask, StepReport, StepStatus
+from plangate.runs import Outcome, StepReport, StepStatus
+from plangate.tasks import PlanTask, RespondTask
 from plangate.validation import dependencies, reference_roots, validate_plan
 from workers.offline_model.engine import OfflineModel
 from workers.offline_model.loading import load_rules

@@ -1,0 +1,250 @@
+"""What a checked tool call does: the modes of `plangate.toolkit.Idempotency`, through the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar, cast
+from weakref import WeakValueDictionary
+
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio import activity
+
+from activities import faults, ledger
+from activities.breakers import Permit
+from activities.catalogue import LoadedAgent
+from activities.invoking import LazyConnection, encode, invoke
+from activities.ledger import LedgerState
+from activities.scopes import load_scope
+from activities.storage.store import Store
+from plangate import strictjson
+from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
+from plangate.tasks import ScopeEntry, ToolCall
+from plangate.toolkit import Effect, Idempotency, Tool, ToolContext
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A call that may be made."""
+
+    call: ToolCall
+    agent: LoadedAgent
+    tool: Tool
+    args: BaseModel
+    json_args: dict[str, Any]
+    digest: str
+    attempt: int
+    permit: Permit
+
+
+class Effects:
+    """Makes checked calls.
+
+    Args:
+        store: The project's database.
+        environ: Where agents' settings may be overridden.
+        executor: Where sync tools run.
+    """
+
+    def __init__(self, store: Store, *, environ: Mapping[str, str], executor: Executor) -> None:
+        self._store, self._environ, self._executor = store, environ, executor
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def make(self, checked: Checked) -> str:
+        """Make a call; its result as JSON, which is stored.
+
+        Raises:
+            AlreadyFailed: The ledger says that the effect failed for sure.
+        """
+        if checked.tool.settings.effect is Effect.CONSEQUENTIAL:
+            return await _to_the_end(self._in_turn(checked))
+        return await self._plain(checked)
+
+    async def _plain(self, checked: Checked) -> str:
+        """A call that changes nothing outside."""
+        database = LazyConnection(self._store, write=checked.tool.settings.effect is Effect.WRITE)
+        try:
+            text = encode(checked.tool, await self._invoke(checked, cast(AsyncConnection, database)))
+        except BaseException as error:
+            await database.close(error)
+            raise
+        await database.close()
+        call = checked.call
+        await self._store.put_result(key=call.key, run=call.run, step=call.step, call=call.call, value_json=text)
+        return text
+
+    async def _in_turn(self, checked: Checked) -> str:
+        """A consequential call. An attempt of its key that ran out of time but still works here is waited for."""
+        turn = self._turns.setdefault(checked.call.key, asyncio.Lock())
+        async with turn:
+            if checked.tool.settings.idempotency is Idempotency.LEDGER:
+                return await self._in_ledger(checked)
+            return await self._beside_ledger(checked)
+
+    async def _in_ledger(self, checked: Checked) -> str:
+        """Effect, ledger row and use of the approval in one transaction."""
+        try:
+            async with self._store.transaction() as conn:
+                known, _ = await self._claim(conn, checked)
+                if known is None:
+                    text = encode(checked.tool, await self._invoke(checked, conn))
+                    await self._keep(conn, checked, text)
+                    return text
+        except PlangateError as error:
+            if error.type.kind is ErrorKind.BUSINESS:
+                await self._note_end(checked, LedgerState.FAILED, error)
+            raise
+        return known
+
+    async def _beside_ledger(self, checked: Checked) -> str:
+        """The intent is committed before the effect, the outcome after it."""
+        async with self._store.transaction() as conn:
+            known, first = await self._claim(conn, checked)
+        if known is not None:
+            return known
+        try:
+            found = None if first else await self._read_back(checked)
+            value = found if found is not None else await self._invoke(checked, None)
+        except Exception as error:
+            await self._note_failure(checked, error, first=first)
+            raise
+        try:
+            text = encode(checked.tool, value)
+        except PlangateError as error:
+            # No fallback and no revised plan may do it again: the call was made.
+            unclear = PlangateError(
+                f"the call was made, but {error.message}", type=ErrorType.OUTCOME_UNKNOWN, details=error.details
+            )
+            await self._note_end(checked, LedgerState.UNKNOWN, unclear)
+            raise unclear from None
+        async with self._store.transaction() as conn:
+            await self._keep(conn, checked, text)
+        return text
+
+    async def _claim(self, conn: AsyncConnection, checked: Checked) -> tuple[str | None, bool]:
+        """The stored result when the effect is done already, else None: go on. And whether nobody tried before.
+
+        Raises:
+            AlreadyFailed: The effect failed for sure in an earlier attempt.
+        """
+        mode = checked.tool.settings.idempotency
+        entry = await ledger.claim(conn, checked.call, digest=checked.digest, mode=mode, attempt=checked.attempt)
+        if entry.state is LedgerState.DONE:
+            scope = await load_scope(self._store, {"result": ScopeEntry(stored=checked.call.key)})
+            return strictjson.canonical(scope["result"]), False
+        if entry.state is LedgerState.FAILED and entry.error is not None:
+            raise AlreadyFailed(entry.error)
+        if entry.state is LedgerState.UNKNOWN:
+            raise PlangateError("its outcome is unknown; a person decides", type=ErrorType.OUTCOME_UNKNOWN)
+        return None, entry.new
+
+    async def _read_back(self, checked: Checked) -> Any | None:
+        """For `check` tools, after an attempt that ended without an answer: did it happen?"""
+        read_back = checked.tool.read_back
+        if checked.tool.settings.idempotency is not Idempotency.CHECK or read_back is None:
+            return None
+        try:
+            context = self._context(checked, None)
+            is_async = iscoroutinefunction(read_back)
+            with checked.permit.watch(_type_of):
+                return await invoke(
+                    read_back, checked.tool, checked.args, context, executor=self._executor, is_async=is_async
+                )
+        except Exception as error:
+            if faults.classify(error)[0].kind is ErrorKind.TRANSIENT:
+                raise
+            raise PlangateError(
+                f"an earlier attempt may have taken effect, and the read-back can't tell: {error}",
+                type=ErrorType.OUTCOME_UNKNOWN,
+            ) from None
+
+    async def _keep(self, conn: AsyncConnection, checked: Checked, text: str) -> None:
+        call = checked.call
+        await self._store.save_result(conn, key=call.key, run=call.run, step=call.step, call=call.call, value_json=text)
+        await ledger.finish(conn, call.key, LedgerState.DONE)
+
+    async def _note_end(self, checked: Checked, state: LedgerState, error: Exception) -> None:
+        payload = faults.payload(error, tool=checked.tool.name, step=checked.call.step, attempt=checked.attempt)
+        mode = checked.tool.settings.idempotency
+        async with self._store.transaction() as conn:
+            await ledger.claim(conn, checked.call, digest=checked.digest, mode=mode, attempt=checked.attempt)
+            await ledger.finish(conn, checked.call.key, state, error=payload)
+
+    async def _note_failure(self, checked: Checked, error: Exception, *, first: bool) -> None:
+        """What an attempt's failure says of the effect.
+
+        Raises:
+            PlangateError: With type `OutcomeUnknown`: this last attempt sent nothing, but an earlier one may have.
+        """
+        type_ = faults.classify(error)[0]
+        last = checked.attempt >= checked.tool.policy().retries.max_attempts
+        if type_.kind is ErrorKind.BUSINESS or type_ in _SURE:
+            await self._note_end(checked, LedgerState.FAILED, error)
+        elif type_ is ErrorType.OUTCOME_UNKNOWN:
+            await self._note_end(checked, LedgerState.UNKNOWN, error)
+        elif type_ in _NOT_SENT and first:
+            async with self._store.transaction() as conn:
+                await ledger.not_sent(conn, checked.call.key, attempt=checked.attempt)
+        elif type_.kind is ErrorKind.TRANSIENT and last:
+            await self._note_end(checked, LedgerState.UNKNOWN, error)
+            if type_ in _NOT_SENT:
+                message = f"an earlier attempt may have taken effect; the last one had no connection: {error}"
+                raise PlangateError(message, type=ErrorType.OUTCOME_UNKNOWN) from error
+
+    async def _invoke(self, checked: Checked, database: AsyncConnection | None) -> Any:
+        tool = checked.tool
+        context = self._context(checked, database)
+        with checked.permit.watch(_type_of):
+            return await invoke(
+                tool.function, tool, checked.args, context, executor=self._executor, is_async=tool.is_async
+            )
+
+    def _context(self, checked: Checked, database: AsyncConnection | None) -> ToolContext:
+        call = checked.call
+        return ToolContext(
+            run=call.run,
+            step=call.call,
+            agent=call.agent,
+            user=call.user,
+            session=call.session,
+            attempt=checked.attempt,
+            idempotency_key=call.key,
+            settings=checked.agent.tool_settings(self._environ),
+            database=database,
+            heartbeat=activity.heartbeat,
+        )
+
+
+_SURE = frozenset({ErrorType.PERMANENT, ErrorType.AUTHENTICATION, ErrorType.QUOTA_EXHAUSTED})
+"""Faults that are the far side's clear no: the call had no effect."""
+_NOT_SENT = frozenset({ErrorType.NETWORK, ErrorType.RATE_LIMITED})
+"""Faults of attempts that had no effect; an earlier attempt may have had one."""
+
+
+def _type_of(error: Exception) -> ErrorType:
+    return faults.classify(error)[0]
+
+
+class AlreadyFailed(Exception):
+    """The ledger says that the effect failed for sure."""
+
+    def __init__(self, error: ErrorPayload) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+async def _to_the_end(work: Awaitable[T]) -> T:
+    """Finish a consequential call although it was cancelled: better a known outcome late than an unknown one."""
+    task = asyncio.ensure_future(work)
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.done():
+                raise

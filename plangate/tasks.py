@@ -1,0 +1,194 @@
+"""The contracts of a run's activities: what the workflow gives them, and what they give back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from plangate.approvals import ApprovalGrant, ApprovalRequest, Receipt
+from plangate.errors import ErrorPayload
+from plangate.plans import Plan
+from plangate.policy import Verdict
+from plangate.runs import Outcome, Result, RunResult, RunState, StepReport, Usage
+from plangate.toolkit import ToolPolicy
+
+
+class ScopeEntry(BaseModel):
+    """One name in the scope of references: a value, or where the value is stored."""
+
+    value: Any = None
+    stored: str | list[str | None] | None = None
+    """Key of a stored result, or for a `for_each` step the keys of its items (None for an item without a result)."""
+    index: int | None = None
+    """Take this element of the stored list (for `item`)."""
+    given: dict[int, Any] = Field(default_factory=dict)
+    """Items whose value isn't stored: a person's answers and fixed fallback values."""
+
+
+class PlanTask(BaseModel):
+    """Input of the activity `make_plan`."""
+
+    run: str
+    agent: str
+    agent_version: str = ""
+    request: str
+    user: str | None = None
+    session: str | None = None
+    input: dict[str, Any] = Field(default_factory=dict)
+    today: str = ""
+    revision: int = 0
+    plan: Plan | None = None
+    """With a revision: the plan so far."""
+    steps: list[StepReport] = Field(default_factory=list)
+    results: dict[str, list[str]] = Field(default_factory=dict)
+    """Step id → keys of its stored results."""
+    why: str = ""
+    """With a revision: what happened."""
+
+
+class PlanOutcome(BaseModel):
+    """Result of `make_plan`."""
+
+    action: str
+    """`plan`, `decline` or `hand_over`."""
+    message: str = ""
+    plan: Plan | None = None
+    tools: dict[str, ToolPolicy] = Field(default_factory=dict)
+    usage: Usage = Usage()
+    verdict: Verdict | None = None
+    repairs: int = 0
+
+
+class BindTask(BaseModel):
+    """Input of the local activity `bind_call`: resolve, validate and default the arguments; say what policy says."""
+
+    run: str
+    agent: str
+    agent_version: str = ""
+    user: str | None = None
+    step: str
+    call: str
+    tool: str
+    args: dict[str, Any]
+    scope: dict[str, ScopeEntry] = Field(default_factory=dict)
+    when: str | None = None
+    gate: ApprovalRequest | None = None
+    """With an edit: the gate whose arguments change. Nothing is recorded then."""
+    key: str = ""
+    """Idempotency key of the call; arguments too large for history are stored under it."""
+    opened_at: datetime | None = None
+    deadline: datetime | None = None
+    risk: str = ""
+    revision: int = 0
+
+
+class Bound(BaseModel):
+    """Result of `bind_call`."""
+
+    args: dict[str, Any] = Field(default_factory=dict)
+    args_key: str = ""
+    """Where the arguments are stored when they are too large for history; `args` is empty then."""
+    digest: str = ""
+    verdict: Verdict
+    summary: str = ""
+    risk: str = ""
+    problems: list[str] = Field(default_factory=list)
+    error: ErrorPayload | None = None
+
+
+class EvaluateTask(BaseModel):
+    """Input of the local activity `evaluate`: an expression over results that aren't in history."""
+
+    run: str
+    step: str
+    expression: str
+    scope: dict[str, ScopeEntry] = Field(default_factory=dict)
+    key: str = ""
+    """Where to store a value that is too large for history."""
+
+
+class Evaluated(BaseModel):
+    """Result of `evaluate`."""
+
+    truth: bool = False
+    items: int | None = None
+    result: Result | None = None
+    error: ErrorPayload | None = None
+
+
+class ToolCall(BaseModel):
+    """Input of a tool's activity, whose type is the tool's name."""
+
+    run: str
+    agent: str
+    agent_version: str = ""
+    step: str
+    call: str
+    tool: str
+    tool_version: str = ""
+    key: str
+    args: dict[str, Any] = Field(default_factory=dict)
+    args_key: str = ""
+    """Where the arguments are stored when they are too large for history."""
+    digest: str = ""
+    """Of the bound arguments; empty when the activity binds them itself."""
+    grant: ApprovalGrant | None = None
+    resumed_from: list[str] = Field(default_factory=list)
+    """Failed runs that this one goes on with: an approval given there holds here."""
+    user: str | None = None
+    session: str | None = None
+
+
+class CallResult(BaseModel):
+    """Result of a tool's activity: the tool's result, or the far side's no, or that no call was made."""
+
+    result: Result | None = None
+    error: ErrorPayload | None = None
+    blocked_until: datetime | None = None
+    """The tool wasn't called, since its dependency is down: when to try again."""
+    reason: str = ""
+    """Why it wasn't called."""
+    dependency: str = ""
+    in_doubt: bool = False
+    """An earlier attempt may have taken effect."""
+
+
+class RespondTask(BaseModel):
+    """Input of the activity `respond`: references, not results."""
+
+    run: str
+    agent: str
+    agent_version: str = ""
+    request: str
+    user: str | None = None
+    session: str | None = None
+    today: str = ""
+    goal: str = ""
+    outcome: Outcome
+    steps: list[StepReport] = Field(default_factory=list)
+    results: dict[str, list[str]] = Field(default_factory=dict)
+    answers: dict[str, Any] = Field(default_factory=dict)
+    """Step id → what a person answered in its place, and fixed fallback values."""
+    gaps: list[str] = Field(default_factory=list)
+    stream: bool = False
+
+
+class Answer(BaseModel):
+    """Result of `respond`."""
+
+    text: str
+    usage: Usage = Usage()
+    verdict: Verdict | None = None
+
+
+class RecordTask(BaseModel):
+    """Input of the local activity `record`: the end of a run, and decisions, into the database."""
+
+    run: str
+    result: RunResult | None = None
+    gates: list[ApprovalRequest] = Field(default_factory=list)
+    receipts: list[Receipt] = Field(default_factory=list)
+    state: RunState | None = None
+    """Of a run that failed: kept in its dead letter."""
