@@ -81,12 +81,20 @@ class Measure:
         unit: Its unit.
         of_round: Takes the figure from a round.
         targets: Bounds on the product's ratio, by the key of the contender it is compared with.
+        effects: The bound on the ratio of five consequential calls to the same without what makes them safe.
     """
 
     name: str
     unit: str
     of_round: Callable[[Round], float]
     targets: Mapping[str, Target]
+    effects: Target | None = None
+
+    def bounds(self, role: str) -> Mapping[str, Target]:
+        """The bounds on a contender in this role."""
+        if role == "effects":
+            return {"effects-bare": self.effects} if self.effects else {}
+        return self.targets if role == "product" else {}
 
 
 def _ratio_target(at_least: bool, bound: float) -> Target:
@@ -100,13 +108,21 @@ THROUGHPUT_TARGETS = {
     "openai-agents-turns": _ratio_target(True, 2.5),
     "pydantic-ai-turns": _ratio_target(True, 2.5),
 }
+EFFECTS_TARGET = _ratio_target(True, 0.85)
+"""Ledger, circuit breaker and pacing together cost at most 15 %."""
 LATENCY_TARGETS = {"plain": _ratio_target(False, 1.4)}
 MEMORY_TARGETS = {"plain": _ratio_target(False, 1.5)}
 EVENTS_TARGET = Target(at_least=False, bound=48, of_ratio=False)
 BYTES_TARGET = Target(at_least=False, bound=16, of_ratio=False)
 
 MEASURES = (
-    Measure("throughput, {at_a_time} at a time", "runs/s", lambda one: one.load_per_second, THROUGHPUT_TARGETS),
+    Measure(
+        "throughput, {at_a_time} at a time",
+        "runs/s",
+        lambda one: one.load_per_second,
+        THROUGHPUT_TARGETS,
+        EFFECTS_TARGET,
+    ),
     Measure("latency, one at a time", "ms", lambda one: statistics.median(one.latencies) * 1000, LATENCY_TARGETS),
     Measure("throughput, one at a time", "runs/s", lambda one: len(one.latencies) / sum(one.latencies), {}),
     Measure("worker CPU per run, {at_a_time} at a time", "ms", lambda one: one.cpu_seconds_per_run * 1000, {}),
@@ -117,13 +133,14 @@ def measure_rows(measure: Measure, results: Sequence[Results], at_a_time: int) -
     """Rows of one measure: a value for each contender, then the product against those it has targets for."""
     name = measure.name.format(at_a_time=at_a_time)
     values = {one.contender.key: [measure.of_round(each) for each in one.rounds] for one in results}
-    return comparison_rows(name, measure.unit, results, values, measure.targets)
+    return comparison_rows(name, measure.unit, results, values, measure.bounds)
 
 
 def memory_rows(results: Sequence[Results]) -> list[Row]:
     """Rows of the workers' resident memory after the load."""
     values = {one.contender.key: [] if one.memory_mib is None else [one.memory_mib] for one in results}
-    return comparison_rows("worker memory after the load", "MiB", results, values, MEMORY_TARGETS)
+    measure = Measure("worker memory after the load", "MiB", lambda _: 0.0, MEMORY_TARGETS)
+    return comparison_rows(measure.name, measure.unit, results, values, measure.bounds)
 
 
 def comparison_rows(
@@ -131,18 +148,17 @@ def comparison_rows(
     unit: str,
     results: Sequence[Results],
     values: Mapping[str, Sequence[float]],
-    targets: Mapping[str, Target],
+    bounds_of: Callable[[str], Mapping[str, Target]],
 ) -> list[Row]:
-    """A row for each contender's median, and for the product one against each contender with a target.
+    """A row for each contender's median, and one against each contender that it has a bound for, by its role.
 
     The ratio is the median of the rounds' ratios: a round's contenders ran side by side, so that a slow phase of the
     machine weighs on both sides of its ratio.
     """
     rows: list[Row] = []
-    targets = {key: target for key, target in targets.items() if key in values}
     for one in results:
         key, own = one.contender.key, values[one.contender.key]
-        bounds = targets if one.contender.role == "product" else {}
+        bounds = {other: bound for other, bound in bounds_of(one.contender.role).items() if other in values}
         if not own:
             reason = one.failure or "no round was finished"
             rows += [missing_row(f"{name}: {key}", unit, reason, bound, other) for other, bound in bounds.items()]

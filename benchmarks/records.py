@@ -18,6 +18,12 @@ GATED_REQUEST_TEXT = "Gated: refund order 4711."
 GATED_TOOL = "refund_order"
 """The consequential tool in the plan for `GATED_REQUEST_TEXT`."""
 
+EFFECTS_REQUEST_TEXT = "Do everything for order 4711 and tell me where it stands."
+"""A request that the fake model answers with a plan of five consequential calls."""
+
+EFFECT_NAMES = ("charge_card", "book_courier", "reserve_stock", "send_notice", "issue_credit")
+"""The five consequential tools, called once each in such a run."""
+
 TOOL_NAMES = ("find_order", "find_customer", "find_payment", "find_shipment", "find_policy")
 """The five read tools, called once each in a run."""
 

@@ -10,7 +10,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.records import GATED_REQUEST_TEXT, GATED_TOOL, ONE_BY_ONE, RECORD_MARK, TOOL_NAMES, answer_text
+from benchmarks.records import (
+    EFFECT_NAMES,
+    EFFECTS_REQUEST_TEXT,
+    GATED_REQUEST_TEXT,
+    GATED_TOOL,
+    ONE_BY_ONE,
+    RECORD_MARK,
+    TOOL_NAMES,
+    answer_text,
+)
 
 ORDER = "4711"
 _ids = itertools.count(1)
@@ -28,8 +37,11 @@ def plan_of(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         text: The whole request body, in which the person's request is found.
         schema: The JSON schema of the structured output.
     """
-    gated = GATED_REQUEST_TEXT in text
-    tools = (GATED_TOOL,) if gated else TOOL_NAMES
+    tools: Sequence[str] = TOOL_NAMES
+    if GATED_REQUEST_TEXT in text:
+        tools = (GATED_TOOL,)
+    elif EFFECTS_REQUEST_TEXT in text:
+        tools = EFFECT_NAMES
     if "calls" in schema.get("properties", {}):
         return {"calls": [{"tool": name, "key": ORDER} for name in tools]}
     steps = [

@@ -10,7 +10,7 @@ from typing import Any
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
-from benchmarks.records import ANSWER_FIELD, ONE_BY_ONE, REQUEST_TEXT, TOOL_NAMES
+from benchmarks.records import ANSWER_FIELD, EFFECTS_REQUEST_TEXT, ONE_BY_ONE, REQUEST_TEXT, TOOL_NAMES
 
 
 def _request_payload(run_id: str, text: str) -> Any:
@@ -27,6 +27,10 @@ def _one_by_one_payload(run_id: str, text: str) -> Any:
 
 def _product_payload(run_id: str, text: str) -> Any:
     return {"agent": "bench", "request": text}
+
+
+def _effects_payload(run_id: str, text: str) -> Any:
+    return {"agent": "effects", "request": text}
 
 
 def _answer_text(result: Any) -> str:
@@ -59,7 +63,9 @@ class Contender:
         answer: Takes the answer's text out of the workflow's result.
         env: Further environment variables of the worker; `{folder}` (temporary), `{root}` (the repository),
             `{address}` and `{model_url}` are filled in.
-        role: `floor`, `peer` or `product`: decides which targets apply.
+        role: `floor`, `peer` or `product`; `effects` and `effects-floor` for runs of five consequential calls, which
+            are compared with each other only.
+        request: The text of its measured runs.
         queue: Its task queue, when it can't be told which one to poll.
         search_attributes: What its own client sets at the start.
     """
@@ -73,6 +79,7 @@ class Contender:
     answer: Callable[[Any], str] = _answer_text
     env: Mapping[str, str] = field(default_factory=dict)
     role: str = "peer"
+    request: str = REQUEST_TEXT
     queue: str | None = None
     search_attributes: TypedSearchAttributes | None = None
 
@@ -81,11 +88,11 @@ class Contender:
         """The queue that its worker polls; the worker finds it in `BENCH_TASK_QUEUE`."""
         return self.queue or f"bench-{self.key}"
 
-    def start_arguments(self, run_id: str, text: str = REQUEST_TEXT) -> dict[str, Any]:
-        """Arguments of `Client.start_workflow` for one run."""
+    def start_arguments(self, run_id: str, text: str = "") -> dict[str, Any]:
+        """Arguments of `Client.start_workflow` for one run; of a measured one unless another text is given."""
         return {
             "workflow": self.workflow,
-            "arg": self.payload(run_id, text),
+            "arg": self.payload(run_id, text or self.request),
             "id": run_id,
             "task_queue": self.task_queue,
             "search_attributes": self.search_attributes,
@@ -163,9 +170,39 @@ PLANGATE = Contender(
     search_attributes=_PRODUCT_ATTRIBUTES,
 )
 
+EFFECTS = replace(
+    PLANGATE,
+    key="effects",
+    title="this product, five consequential calls by themselves: ledger, circuit breaker and pacing on",
+    payload=_effects_payload,
+    env={
+        "PLANGATE_AGENTS": "{root}/benchmarks/agents",
+        "PLANGATE_DATABASE_URL": "sqlite:///{folder}/effects.db",
+        "PLANGATE_TASK_QUEUE": "bench-effects",
+    },
+    role="effects",
+    request=EFFECTS_REQUEST_TEXT,
+    queue=None,
+)
+
+EFFECTS_BARE = replace(
+    EFFECTS,
+    key="effects-bare",
+    title="the same without ledger, circuit breaker and pacing: what they cost; nobody should run it",
+    worker=("-m", "benchmarks.contenders.bare"),
+    env={
+        "PLANGATE_AGENTS": "{root}/benchmarks/agents",
+        "PLANGATE_DATABASE_URL": "sqlite:///{folder}/effects-bare.db",
+        "PLANGATE_TASK_QUEUE": "bench-effects-bare",
+    },
+    role="effects-floor",
+)
+
 CONTENDERS: tuple[Contender, ...] = (
     PLAIN,
     PLANGATE,
+    EFFECTS_BARE,
+    EFFECTS,
     OPENAI_AGENTS,
     PYDANTIC_AI,
     OPENAI_AGENTS_TURNS,
