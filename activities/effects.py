@@ -104,8 +104,7 @@ class Effects:
 
     async def _beside_ledger(self, checked: Checked) -> str:
         """The intent is committed before the effect, the outcome after it."""
-        async with self._store.transaction() as conn:
-            known, first = await self._claim(conn, checked)
+        known, first = await self._store.together(lambda conn: self._claim(conn, checked))
         if known is not None:
             return known
         try:
@@ -123,8 +122,7 @@ class Effects:
             )
             await self._note_end(checked, LedgerState.UNKNOWN, unclear)
             raise unclear from None
-        async with self._store.transaction() as conn:
-            await self._keep(conn, checked, text)
+        await self._store.together(lambda conn: self._keep(conn, checked, text))
         return text
 
     async def _claim(self, conn: AsyncConnection, checked: Checked) -> tuple[str | None, bool]:

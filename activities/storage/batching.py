@@ -6,10 +6,10 @@ A commit costs far more than a row. While one batch commits, the next one gather
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Executable
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
@@ -18,20 +18,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 MAX_BATCH = 500
 """Writes in one transaction at most: other processes want the database too."""
 
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]
+"""Statements that depend on each other, within a transaction. It awaits nothing but the connection."""
+
 Row = tuple[Executable, Mapping[str, Any]]
 """A statement and its parameters. Rows of one statement in a batch go to the database together."""
 
 
 @dataclass(slots=True)
 class _Write:
-    rows: Sequence[Row]
-    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    rows: Sequence[Row] = ()
+    work: Work[Any] | None = None
+    value: Any = None
+    """What the work gave in the latest attempt."""
+    done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def finish(self, error: BaseException | None = None) -> None:
         if self.done.done():
             return  # its caller was cancelled
         if error is None:
-            self.done.set_result(None)
+            self.done.set_result(self.value)
         else:
             self.done.set_exception(error)
 
@@ -61,14 +68,27 @@ class GroupCommit:
             SQLAlchemyError: What the database said.
             RuntimeError: The store is closed.
         """
+        if rows:
+            await self._take(_Write(rows))
+
+    async def together(self, work: Work[T]) -> T:
+        """Do work in a transaction that it shares with others; returns what it gave when that is committed.
+
+        Work that raises is rolled back alone. It may be done twice, the first time without effect.
+
+        Raises:
+            Exception: What the work raised, or the database.
+            RuntimeError: The store is closed.
+        """
+        value: T = await self._take(_Write(work=work))
+        return value
+
+    async def _take(self, write: _Write) -> Any:
         if self._closed:
             raise RuntimeError("the store is closed")
-        if not rows:
-            return
-        write = _Write(rows)
         self._waiting.append(write)
         self._wake.set()
-        await write.done
+        return await write.done
 
     async def close(self) -> None:
         """Commit what waits, then end."""
@@ -94,7 +114,7 @@ class GroupCommit:
         if error is not None and _connection_lost(error):
             error = await self._attempt(batch)  # a pooled connection whose server went away; the next one is new
         if error is None or len(batch) == 1 or not _is_about_a_row(error):
-            _finish(batch, error)
+            _finish(batch, error.error if isinstance(error, _WorkFailed) else error)
             return
         for position, write in enumerate(batch):
             alone = await self._attempt([write])
@@ -108,9 +128,31 @@ class GroupCommit:
             async with self._begin() as connection:
                 for statement, rows in _by_statement(batch):
                     await connection.execute(statement, rows)
+                for write in batch:
+                    if write.work is not None:
+                        write.value = await _done(write.work, connection)
+        except _WorkFailed as failed:
+            return failed if len(batch) > 1 else failed.error
         except Exception as error:  # noqa: BLE001 - it belongs to the callers, who get it
             return error
         return None
+
+
+class _WorkFailed(Exception):
+    """One write's work raised; the others of its batch are not to blame."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+async def _done(work: Work[Any], connection: AsyncConnection) -> Any:
+    try:
+        return await work(connection)
+    except OperationalError:
+        raise
+    except Exception as error:
+        raise _WorkFailed(error) from error
 
 
 def _finish(batch: Sequence[_Write], error: BaseException | None) -> None:
@@ -128,6 +170,8 @@ def _by_statement(batch: Sequence[_Write]) -> list[tuple[Executable, list[Mappin
 
 def _is_about_a_row(error: Exception) -> bool:
     """Whether the fault may be one row's, not the database's: locked, full or away fails all alike."""
+    if isinstance(error, _WorkFailed):
+        return not _connection_lost(error.error)
     return isinstance(error, StatementError) and not isinstance(error, OperationalError) and not _connection_lost(error)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Dialect, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.storage import tables
-from activities.storage.batching import GroupCommit, Row
+from activities.storage.batching import GroupCommit, Row, T, Work
 from activities.storage.engine import BUSY_SECONDS, Engines, make_engines
 from activities.storage.schema import ensure_newest, require_newest
 from activities.storage.statements import (
@@ -146,6 +146,20 @@ class Store:
                 yield connection
         finally:
             self._one_writer.release()
+
+    async def together(self, work: Work[T]) -> T:
+        """Do short work in a write transaction; on SQLite it shares one with what others write at the same time.
+
+        Args:
+            work: Awaits nothing but its connection. It may be done twice, the first time without effect.
+
+        Raises:
+            Exception: What the work raised (it is rolled back then), or the database.
+        """
+        if self._one_writer is not None:
+            return await self._group.together(work)
+        async with self.transaction() as connection:
+            return await work(connection)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

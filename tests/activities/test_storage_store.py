@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Table, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.storage import tables
 from activities.storage.store import Store, UsageRow
@@ -23,6 +26,7 @@ from plangate.approvals import (
     ReceiptStatus,
     settle,
 )
+from plangate.errors import ErrorType, PlangateError
 from plangate.runs import Outcome, RunRequest, RunResult, Usage
 from plangate.tasks import RecordTask
 
@@ -242,6 +246,45 @@ async def test_writes_at_once_share_transactions(store: Store, monkeypatch: pyte
     await asyncio.gather(*(store.add_usage(a_usage(str(n))) for n in range(100)))
     assert sum(batches) == 100
     assert len(batches) <= 2
+
+
+async def test_work_done_together_gives_each_its_own_and_fails_alone(store: Store) -> None:
+    await store.add_usage(a_usage("known"))
+
+    async def count(connection: AsyncConnection, name: str) -> int:
+        await connection.execute(insert(tables.usage).values(asdict(a_usage(name))))
+        return len((await connection.execute(select(tables.usage.c.id).where(tables.usage.c.id == name))).all())
+
+    async def refuse(connection: AsyncConnection) -> None:
+        await connection.execute(insert(tables.usage).values(asdict(a_usage("half"))))
+        raise PlangateError("no", type=ErrorType.NOT_APPROVED)
+
+    works = [partial(count, name=name) for name in ("a", "known", "b")]
+    given = await asyncio.gather(
+        *(store.together(work) for work in works), store.together(refuse), return_exceptions=True
+    )
+    assert (given[0], given[2]) == (1, 1)
+    assert isinstance(given[1], IntegrityError)
+    assert isinstance(given[3], PlangateError)
+    assert {row.id for row in await rows_of(store, tables.usage)} == {"known", "a", "b"}
+
+
+async def test_work_at_once_shares_a_transaction_on_sqlite(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+    attempt = store._group._attempt
+
+    async def counting(batch: Sequence[Any]) -> Exception | None:
+        batches.append(len(batch))
+        return await attempt(batch)
+
+    monkeypatch.setattr(store._group, "_attempt", counting)
+
+    async def one(connection: AsyncConnection) -> int:
+        return int((await connection.execute(select(1))).scalar_one())
+
+    assert await asyncio.gather(*(store.together(one) for _ in range(50))) == [1] * 50
+    assert len(batches) < 10
+    assert bool(batches) is (store.dialect == "sqlite")
 
 
 async def test_a_cancelled_caller_takes_nothing_back_and_holds_nothing_up(store: Store) -> None:
