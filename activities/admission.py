@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import UTC, datetime
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.catalogue import Catalogue, LoadedAgent
+from activities.guardrails.contracts import Asked
+from activities.guardrails.judging import judge_text, strictest
+from activities.guardrails.refusing import refusal
+from activities.guardrails.registry import INPUT
 from activities.storage.store import Store
 from plangate.agents import Admission
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
-from plangate.policy import Action, Verdict
+from plangate.policy import Action
 from plangate.runs import RunRequest
 from plangate.validation import validate_plan
 
@@ -54,13 +57,16 @@ class AdmissionActivities:
         return self._catalogue.get(name)
 
     def _check(self, agent: LoadedAgent, request: RunRequest) -> Admission:
-        verdict = screen(request, limit=agent.scope.limits.request_characters)
+        judged = judge_text(Asked(agent, request.request, request), INPUT)
+        verdict = strictest(judged.verdicts)
         admission = Admission(
             agent=agent.name,
             agent_version=agent.version,
             limits=agent.scope.limits,
             verdict=verdict,
-            message=verdict.reason,
+            message=refusal(agent, verdict) if verdict.action is Action.BLOCK else "",
+            verdicts=list(judged.verdicts),
+            request=judged.text if judged.text != request.request else "",
         )
         if request.plan is None or verdict.action is Action.BLOCK:
             return admission
@@ -79,31 +85,3 @@ class AdmissionActivities:
         used |= {step.fallback.tool for step in plan.steps if step.fallback and step.fallback.tool}
         used |= {undo.tool for name in used if (undo := agent.policies[name].compensation)}
         return admission.model_copy(update={"plan": plan, "tools": {name: agent.policies[name] for name in used}})
-
-
-def screen(request: RunRequest, *, limit: int) -> Verdict:
-    """What can be said of a request's text before any model sees it: empty, too long, or not text."""
-    text = request.request
-    if not text.strip() and request.plan is None:
-        return Verdict(
-            action=Action.BLOCK, rule="input.empty", reason="The request is empty. Please write what you need."
-        )
-    if len(text) > limit:
-        return Verdict(
-            action=Action.BLOCK,
-            rule="input.length",
-            reason=f"The request has {len(text):,} characters; at most {limit:,} can be read. Please shorten it.",
-        )
-    if "\x00" in text or sum(_is_noise(char) for char in text) > len(text) // 10:
-        return Verdict(
-            action=Action.BLOCK, rule="input.text", reason="The request is not readable text. Please write words."
-        )
-    return Verdict(action=Action.ALLOW, rule="input", reason="")
-
-
-def _is_noise(char: str) -> bool:
-    """Whether no text has this character: a control character, a lone surrogate, private use.
-
-    Format characters are text: they join emoji and the letters of several scripts.
-    """
-    return not char.isspace() and unicodedata.category(char) in ("Cc", "Cs", "Co")

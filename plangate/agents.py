@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from plangate.forecasts import Forecast
+from plangate.guardrails import GuardrailSettings
 from plangate.plans import Plan
 from plangate.policy import Rule, Verdict
 from plangate.toolkit import ToolPolicy
@@ -51,6 +53,7 @@ class Scope(BaseModel):
     """Prose by heading in lower case: `purpose`, `what it accepts`, …"""
     tools: dict[str, ScopeTool] = Field(default_factory=dict)
     limits: Limits = Limits()
+    guardrails: GuardrailSettings = GuardrailSettings()
 
 
 class ScopeProblem(BaseModel):
@@ -105,6 +108,12 @@ class Admission(BaseModel):
     """Policies of the tools that the caller's plan uses."""
     message: str = ""
     """When refused: what to tell the user."""
+    verdicts: list[Verdict] = Field(default_factory=list)
+    """What input guardrails said other than allow; `verdict` is the strictest of all."""
+    request: str = ""
+    """The request's text as guardrails changed it; empty when they left it as it was."""
+    forecast: Forecast | None = None
+    """Tokens and cost, by what is known before any model call."""
 
 
 class AgentSummary(BaseModel):

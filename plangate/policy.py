@@ -39,13 +39,21 @@ class Action(StrEnum):
 
 
 class Verdict(BaseModel):
-    """What a rule or guardrail says, with its reason and the rule's id."""
+    """What a rule or guardrail says, with its reason and the rule's id. It enters history: no personal data in it."""
 
     model_config = ConfigDict(frozen=True)
 
     action: Action
     rule: str = ""
+    """Id of the rule that decided: `injection.override`, `scope.tools.refund_payment`."""
     reason: str = ""
+    """In words that the person who asked may read."""
+    guard: str = ""
+    """The guardrail's name in the registry, `input.injection`; empty for a scope's rule about a tool."""
+    detail: str = ""
+    """For those who look into it: what was found, how often, which score. Never the personal data itself."""
+    call: str = ""
+    """The call that it is about; empty when it is about the request or the answer."""
 
 
 class Condition(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -13,11 +14,13 @@ from plangate.approvals import ApprovalDecision, ApprovalRequest, Receipt
 from plangate.compensation import Compensated
 from plangate.errors import ErrorPayload
 from plangate.plans import Plan
-from plangate.policy import Verdict
+from plangate.policy import Action, Verdict
 from plangate.toolkit import ToolPolicy
 
 WORKFLOW = "AgentRun"
 TASK_QUEUE = "plangate"
+MAX_VERDICTS = 100
+"""Verdicts that a run keeps."""
 INLINE_BYTES = 64 * 1024
 """A result larger than this is stored in the database and enters history as a reference."""
 
@@ -242,6 +245,24 @@ class RunState(BaseModel):
     """After a failure or cancellation: what became of each effect."""
     resumed_from: list[str] = Field(default_factory=list)
     """The failed runs that this one goes on with, the first one first."""
+    text: str = ""
+    """The request's text as guardrails changed it; empty when it stands in `request` as it was written."""
+    verdicts: list[Verdict] = Field(default_factory=list)
+    """What guardrails said other than allow, in order, at most `MAX_VERDICTS`."""
+    repairs: int = 0
+    """How often plans were sent back to the planner with their mistakes."""
+    confidence: float | None = None
+    doubts: list[str] = Field(default_factory=list)
+
+    @property
+    def asked(self) -> str:
+        """The request's text that the run works with."""
+        return self.text or self.request.request
+
+    def add_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """Keep what guardrails said; `allow` isn't kept."""
+        told = [verdict for verdict in verdicts if verdict.action is not Action.ALLOW]
+        self.verdicts.extend(told[: max(0, MAX_VERDICTS - len(self.verdicts))])
 
 
 class RunInput(RunRequest):
@@ -315,3 +336,9 @@ class RunResult(BaseModel):
     """After a failure or cancellation: which effects were undone, and which could not be and why."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    verdicts: list[Verdict] = Field(default_factory=list)
+    """What guardrails said other than allow."""
+    confidence: float | None = None
+    """0 to 1: how far the answer can be relied on, by rules; None when no model wrote one."""
+    doubts: list[str] = Field(default_factory=list)
+    """Why the confidence isn't 1."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from plangate.approvals import ApprovalRequest, GateStatus
 from plangate.plans import Step
+from plangate.policy import Verdict
 from plangate.runs import CallState, CallStatus, Outcome, RunState, StepReport, StepState, StepStatus, Usage
 
 _MARKS = {
@@ -24,6 +25,8 @@ _MARKS = {
 }
 MAX_LINES = 60
 """Lines of a checklist shown at most."""
+MAX_VERDICTS = 20
+"""Verdicts named in a summary at most."""
 MAX_VALUE = 1000
 """Characters of an argument's value shown in a checklist."""
 MAX_WORDS = 120
@@ -199,6 +202,7 @@ def in_plain_words(state: RunState, *, ended_at: datetime) -> str:
         lines.append(f"- … and {len(items) - MAX_LINES} more")
     lines += _decisions(state)
     lines += _compensations(state)
+    lines += guardrail_lines(state.verdicts, state.confidence, state.doubts)
     if state.error is not None:
         lines += ["", f"What went wrong: {state.error.message} ({state.error.type.value})"]
     lines += ["", f"It used {cost(state.usage)}."]
@@ -210,6 +214,22 @@ def _compensations(state: RunState) -> list[str]:
     for each in state.compensations:
         became = "undone" if each.undone else f"not undone: {each.reason}"
         lines.append(f"- {each.summary} — {became}")
+    return lines
+
+
+def guardrail_lines(verdicts: Sequence[Verdict], confidence: float | None, doubts: Sequence[str]) -> list[str]:
+    """What guardrails said other than allow, and how far the answer can be relied on (Markdown)."""
+    lines = ["", "Guardrails:", ""] if verdicts else []
+    for verdict in verdicts[:MAX_VERDICTS]:
+        about = f" on {verdict.call}" if verdict.call else ""
+        detail = f" ({_line(verdict.detail)})" if verdict.detail else ""
+        lines.append(
+            f"- {verdict.action.value}{about} by {verdict.rule or verdict.guard}: {_line(verdict.reason)}{detail}"
+        )
+    if len(verdicts) > MAX_VERDICTS:
+        lines.append(f"- … and {len(verdicts) - MAX_VERDICTS} more")
+    if confidence is not None and doubts:
+        lines += ["", f"Confidence in the answer: {confidence:.2f}. {'; '.join(doubts)}."]
     return lines
 
 

@@ -173,6 +173,8 @@ class RespondTask(BaseModel):
     """Step id → what a person answered in its place, and fixed fallback values."""
     gaps: list[str] = Field(default_factory=list)
     stream: bool = False
+    repairs: int = 0
+    """How often plans were sent back with their mistakes: a sign of how sure the planner was."""
 
 
 class Answer(BaseModel):
@@ -181,6 +183,12 @@ class Answer(BaseModel):
     text: str
     usage: Usage = Usage()
     verdict: Verdict | None = None
+    verdicts: list[Verdict] = Field(default_factory=list)
+    """What output guardrails said other than allow."""
+    confidence: float | None = None
+    """0 to 1, by rules."""
+    doubts: list[str] = Field(default_factory=list)
+    """Why the confidence isn't 1."""
 
 
 class RecordTask(BaseModel):

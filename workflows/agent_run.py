@@ -40,7 +40,7 @@ with workflow.unsafe.imports_passed_through():
         RunStatus,
         StepStatus,
     )
-    from plangate.tasks import PlanTask, RecordTask, RespondTask
+    from plangate.tasks import PlanOutcome, PlanTask, RecordTask, RespondTask
 
 MAX_EVENTS = 300
 """Events of the timeline kept at most."""
@@ -126,6 +126,8 @@ class AgentRun:
         admission = await activities.admit(self.state.request)
         state = self.state
         state.agent_version, state.limits, state.verdict = admission.agent_version, admission.limits, admission.verdict
+        state.text = admission.request
+        state.add_verdicts(admission.verdicts)
         if admission.verdict.action is Action.BLOCK:
             raise RunEnds(Outcome.DECLINED, message=admission.message or admission.verdict.reason)
         self._note("admitted", f"accepted by the agent {admission.agent!r}, version {admission.agent_version}")
@@ -137,7 +139,7 @@ class AgentRun:
     async def _plan(self) -> None:
         outcome = await activities.make_plan(self._plan_task())
         state = self.state
-        state.usage = state.usage.plus(outcome.usage)
+        self._planned(outcome)
         if outcome.plan is None or outcome.action != "plan":
             raise _no_plan(outcome.action, outcome.message)
         state.tools = outcome.tools
@@ -154,7 +156,7 @@ class AgentRun:
         state = self.state
         self._note("revising", why)
         outcome = await activities.make_plan(self._plan_task(why=why))
-        state.usage = state.usage.plus(outcome.usage)
+        self._planned(outcome)
         if outcome.plan is None or outcome.action != "plan":
             raise _no_plan(outcome.action, outcome.message)
         state.tools = {**state.tools, **outcome.tools}
@@ -162,13 +164,19 @@ class AgentRun:
         self._note("planned", f"revision {state.revision}: {len(outcome.plan.steps)} further steps")
         self.presenter.publish()
 
+    def _planned(self, outcome: PlanOutcome) -> None:
+        self.state.usage = self.state.usage.plus(outcome.usage)
+        self.state.repairs += outcome.repairs
+        if outcome.verdict is not None:
+            self.state.add_verdicts([outcome.verdict])
+
     def _plan_task(self, why: str = "") -> PlanTask:
         state, request = self.state, self.state.request
         return PlanTask(
             run=workflow.info().workflow_id,
             agent=request.agent,
             agent_version=state.agent_version,
-            request=request.request,
+            request=state.asked,
             user=request.user,
             session=request.session,
             input=request.input,
@@ -189,7 +197,7 @@ class AgentRun:
             run=workflow.info().workflow_id,
             agent=request.agent,
             agent_version=state.agent_version,
-            request=request.request,
+            request=state.asked,
             user=request.user,
             session=request.session,
             today=workflow.now().date().isoformat(),
@@ -200,6 +208,7 @@ class AgentRun:
             answers=self.execution.engine.fixed_results(),
             gaps=gaps,
             stream=request.stream,
+            repairs=state.repairs,
         )
         try:
             answer = await activities.respond(task)
@@ -211,6 +220,8 @@ class AgentRun:
         else:
             state.usage = state.usage.plus(answer.usage)
             state.answer = answer.text
+            state.add_verdicts(answer.verdicts)
+            state.confidence, state.doubts = answer.confidence, answer.doubts
         state.outcome, state.phase = outcome, Phase.ENDED
 
     def _settle(self, outcome: Outcome, error: ErrorPayload | None = None, message: str = "") -> None:
@@ -273,6 +284,9 @@ class AgentRun:
             compensations=state.compensations,
             started_at=state.started_at,
             ended_at=now,
+            verdicts=state.verdicts,
+            confidence=state.confidence,
+            doubts=state.doubts,
         )
 
     def _note(self, kind: str, text: str, step: str | None = None) -> None:

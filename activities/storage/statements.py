@@ -35,6 +35,7 @@ class Statements:
     save_result: Executable
     add_dead_letter: Executable
     doubt_effects: Executable
+    add_verdict: Executable
 
 
 def statements(dialect: str) -> Statements:
@@ -70,6 +71,7 @@ def statements(dialect: str) -> Statements:
         doubt_effects=update(tables.ledger)
         .where(tables.ledger.c.run == bindparam("of_run"), tables.ledger.c.state == "intended")
         .values(state="unknown", finished_at=bindparam("at")),
+        add_verdict=insert_into(dialect, tables.verdicts).on_conflict_do_nothing(index_elements=["id"]),
     )
 
 
@@ -112,6 +114,25 @@ def run_row(result: RunResult, *, now: datetime) -> dict[str, Any]:
         "ended_at": result.ended_at or now,
         "result_json": result.model_dump_json(),
     }
+
+
+def verdict_rows(result: RunResult, *, now: datetime) -> list[dict[str, Any]]:
+    """A row for each verdict of a run; the same list again gives the same ids."""
+    return [
+        {
+            "id": f"{result.run}:{number}",
+            "run": result.run,
+            "agent": result.agent,
+            "guard": verdict.guard,
+            "rule": verdict.rule[:200],
+            "action": verdict.action.value,
+            "reason": verdict.reason,
+            "detail": verdict.detail,
+            "call": verdict.call,
+            "at": result.ended_at or now,
+        }
+        for number, verdict in enumerate(result.verdicts)
+    ]
 
 
 def gate_row(gate: ApprovalRequest) -> dict[str, Any]:

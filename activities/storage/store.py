@@ -24,6 +24,7 @@ from activities.storage.statements import (
     result_row,
     run_row,
     statements,
+    verdict_rows,
 )
 from plangate.approvals import ApprovalRequest
 from plangate.dead_letters import DeadLetter
@@ -194,7 +195,9 @@ class Store:
         """
         rows: list[Row] = []
         if task.result is not None:
-            rows.append((self._sql.end_run, run_row(task.result, now=datetime.now(UTC))))
+            now = datetime.now(UTC)
+            rows.append((self._sql.end_run, run_row(task.result, now=now)))
+            rows += [(self._sql.add_verdict, row) for row in verdict_rows(task.result, now=now)]
         if letter is not None:
             rows += self.dead_letter_rows(letter)
         rows += [(self._sql.settle_gate, gate_row(gate)) for gate in task.gates]

@@ -244,3 +244,22 @@ dependencies = Table(
     Column("reset_at", UtcDateTime),
 )
 """One row a dependency, with its circuit breaker: a `plangate.breakers.Breaker`."""
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("id", AnyText, primary_key=True),
+    Column("run", AnyText, nullable=False),
+    Column("agent", String(200), nullable=False),
+    Column("guard", String(100), nullable=False),
+    Column("rule", String(200), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("reason", AnyText, nullable=False),
+    Column("detail", AnyText, nullable=False),
+    Column("call", String(200), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index(None, "run"),
+    Index(None, "guard", "at"),
+)
+"""One row for each thing that a guardrail said in a run, other than allow; written with the run's end. `id` is
+`RUN:NUMBER`."""

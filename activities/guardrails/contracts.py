@@ -1,0 +1,119 @@
+"""What a guardrail is, what it looks at and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar
+
+from plangate.agents import AgentSettings, Scope
+from plangate.policy import Verdict
+from plangate.runs import RunRequest
+from plangate.tasks import BindTask, RespondTask
+from plangate.toolkit import Tool, ToolPolicy
+
+
+class Kind(StrEnum):
+    """When a guardrail is asked."""
+
+    INPUT = "input"
+    """In `admit`, before any model call: the request."""
+    ACTION = "action"
+    """Before a call: its tool and bound arguments."""
+    OUTPUT = "output"
+    """In `respond`, after the model's answer: the answer."""
+
+
+class Guarded(Protocol):
+    """What guardrails need of an agent; `activities.catalogue.LoadedAgent` is one."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> str: ...  # noqa: D102
+    @property
+    def settings(self) -> AgentSettings: ...  # noqa: D102
+    @property
+    def scope(self) -> Scope: ...  # noqa: D102
+    @property
+    def tools(self) -> dict[str, Tool]: ...  # noqa: D102
+    @property
+    def policies(self) -> dict[str, ToolPolicy]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an input guardrail looks at."""
+
+    agent: Guarded
+    text: str
+    """The request, as the guardrails before this one left it."""
+    request: RunRequest
+
+
+@dataclass(frozen=True)
+class Called:
+    """What an action guardrail looks at: one call with its arguments as the tool would get them."""
+
+    agent: Guarded
+    tool: Tool
+    policy: ToolPolicy
+    args: Mapping[str, Any]
+    task: BindTask | None = None
+    """The run, its user and where the arguments come from; None when a plan is checked without a run."""
+    services: Mapping[str, Any] = field(default_factory=dict)
+    """What guardrails with I/O need, by name (`store`); empty when a plan is checked without a run."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What an output guardrail looks at."""
+
+    agent: Guarded
+    text: str
+    """The answer, as the guardrails before this one left it."""
+    task: RespondTask
+    results: Mapping[str, Any] = field(default_factory=dict)
+    """Results by step id, whole."""
+    evidence: Any = None
+    """What the answer may rely on, read once for all guardrails: an `activities.guardrails.evidence.Evidence`."""
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A guardrail's answer when it goes on with another text; the verdict's action is `change`."""
+
+    text: str
+    verdict: Verdict
+    doubts: tuple[str, ...] = ()
+
+
+Said = Verdict | Changed | Iterable[Verdict] | None
+"""What a guardrail returns: a verdict, several, another text, or nothing when it has nothing against it."""
+
+Subject = TypeVar("Subject")
+
+
+@dataclass(frozen=True)
+class Guardrail(Generic[Subject]):
+    """One line of the registry.
+
+    Attributes:
+        name: `KIND.what`, the `guard` of its verdicts.
+        check: The function. What it raises blocks: a guardrail fails closed.
+        rules: Ids of the rules that its verdicts name, beginnings included (`injection.` for all of them).
+        about: What it does, in one sentence that an owner understands.
+        switch: How a scope file names it in its table of guardrails, to switch it off; empty when that can't be done.
+    """
+
+    name: str
+    check: Callable[[Subject], Said | Awaitable[Said]]
+    rules: tuple[str, ...]
+    about: str
+    switch: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """When it is asked."""
+        return Kind(self.name.split(".", 1)[0])

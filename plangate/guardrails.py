@@ -1,0 +1,52 @@
+"""What a scope file says about guardrails: the table of its section `Guardrails`, read by `plangate.guardrail_rows`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TooLong(StrEnum):
+    """What becomes of a request that is too long."""
+
+    REFUSED = "refused"
+    CUT = "cut off"
+
+
+class PersonalData(StrEnum):
+    """Which personal data an answer may contain. Secrets (passwords, keys) and whole card numbers never stay."""
+
+    OWN = "only the customer's own"
+    """What the request itself says, and what stands in the requester's own results."""
+    NEVER = "never"
+
+
+class Unsupported(StrEnum):
+    """What becomes of a sentence of the answer that nothing supports."""
+
+    REMOVED = "removed"
+    FLAGGED = "flagged"
+    """It stays, and a last line says what couldn't be confirmed."""
+
+
+class GuardrailSettings(BaseModel):
+    """The bounds and choices of guardrails; all have safe defaults."""
+
+    model_config = ConfigDict(frozen=True)
+
+    off: frozenset[str] = frozenset()
+    """Names of guardrails that the owner switched off in so many words."""
+    request_bytes: int = Field(default=64_000, ge=1, le=1_000_000)
+    request_tokens: int = Field(default=8_000, ge=1, le=200_000)
+    too_long: TooLong = TooLong.REFUSED
+    injection_points: int = Field(default=5, ge=1, le=100)
+    """Points of suspicion at which a request is refused; docs/guardrails.md has the rules with theirs."""
+    forecast_usd: float | None = Field(default=None, gt=0, le=10_000)
+    """A run that is forecast to cost more isn't begun."""
+    personal_data: PersonalData = PersonalData.OWN
+    phone_regions: tuple[str, ...] = ("GB", "US", "DE", "FR", "ES", "IT", "NL", "PL", "PT", "AT", "CH", "IE")
+    """Countries whose phone numbers are recognised without their country code."""
+    unsupported: Unsupported = Unsupported.REMOVED
+    never_says: tuple[str, ...] = ()
+    answer_characters: int = Field(default=8_000, ge=100, le=60_000)
