@@ -18,9 +18,7 @@ a known one. Reading never stops at a mistake: all of them are reported, each wi
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +27,8 @@ from markdown_it.token import Token
 
 from plangate.agents import Limits, Scope, ScopeProblem, ScopeTool
 from plangate.policy import Action, Rule, parse_rule
+from plangate.scope_limits import LIMITS, limit_value
+from plangate.wording import listed, nearest, suggestion
 
 REQUIRED_SECTIONS = ("Purpose", "Tools")
 SECTIONS = ("Purpose", "What it accepts", "What it may answer", "Tools", "Limits", "When it stops")
@@ -38,37 +38,6 @@ COLUMNS = {
     "when it stops": ("Stop", "Who takes over"),
 }
 """The tables that are read, by their section's heading in lower case."""
-
-SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400}
-NUMBER = re.compile(r"(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)\s*(?P<unit>.*)", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class LimitKind:
-    """How one limit is written.
-
-    Attributes:
-        field: The field of `plangate.agents.Limits` that it sets.
-        units: Words that may follow the number, in the singular.
-        example: A value as an owner would write it.
-        bare: Whether the number may stand alone.
-    """
-
-    field: str
-    units: tuple[str, ...]
-    example: str
-    bare: bool = True
-
-
-LIMITS = {
-    "Length of a request": LimitKind("request_characters", ("character",), "4,000 characters", bare=False),
-    "Steps in a plan": LimitKind("plan_steps", ("step",), "25 steps"),
-    "Tool calls in a run": LimitKind("tool_calls", ("call", "tool call"), "100 calls"),
-    "Plan revisions": LimitKind("revisions", ("revision", "time"), "2 revisions"),
-    "Steps at the same time": LimitKind("parallel", ("step",), "8 steps"),
-    "Items in a list step": LimitKind("items", ("item",), "200 items"),
-    "Time to decide": LimitKind("decision_seconds", tuple(SECONDS), "24 hours", bare=False),
-}
 
 
 def parse_scope(text: str, file: str = "scope.md") -> tuple[Scope, list[ScopeProblem]]:
@@ -91,19 +60,6 @@ def parse_scope(text: str, file: str = "scope.md") -> tuple[Scope, list[ScopePro
     )
     reader.rows_of("when it stops")
     return scope, sorted(reader.problems, key=lambda problem: problem.line or 0)
-
-
-def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """The known name that is most like this one, if one is like it at all; case doesn't count."""
-    by_fold = {each.casefold(): each for each in known}
-    found = difflib.get_close_matches(name.casefold(), by_fold, n=1, cutoff=cutoff)
-    return by_fold[found[0]] if found else None
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the nearest known name, or nothing when none is near."""
-    near = nearest(name, known)
-    return f"; did you mean {near!r}?" if near else ""
 
 
 @dataclass
@@ -170,7 +126,7 @@ class _Reader:
                 found[close] = section
         for required in REQUIRED_SECTIONS:
             if required.casefold() not in found:
-                self.problem(None, f"the section '## {required}' is missing; the sections are {_listed(SECTIONS)}")
+                self.problem(None, f"the section '## {required}' is missing; the sections are {listed(SECTIONS)}")
         return found
 
     def title(self) -> str:
@@ -207,7 +163,7 @@ class _Reader:
             for column in missing:
                 near = nearest(column, [each for each in table.columns if each not in expected])
                 named = f" (is {near!r} meant for it?)" if near else ""
-                self.problem(table.line, f"the table has no column {column!r}{named}; it needs {_listed(expected)}")
+                self.problem(table.line, f"the table has no column {column!r}{named}; it needs {listed(expected)}")
             found += [(line, dict(zip(columns, cells, strict=False))) for line, cells in table.rows]
         return found
 
@@ -240,51 +196,16 @@ class _Reader:
             name = known.get(row["limit"].casefold())
             if name is None:
                 hint = suggestion(row["limit"], LIMITS) or "."
-                self.problem(line, f"unknown limit {row['limit']!r}{hint} The limits are {_listed(LIMITS)}")
+                self.problem(line, f"unknown limit {row['limit']!r}{hint} The limits are {listed(LIMITS)}")
             elif name in lines:
                 self.problem(line, f"the limit {name!r} stands twice; first in line {lines[name]}")
             else:
                 lines[name] = line
                 try:
-                    values[LIMITS[name].field] = _limit(name, row["value"])
+                    values[LIMITS[name].field] = limit_value(name, row["value"])
                 except ValueError as error:
                     self.problem(line, str(error))
         return Limits(**values)
-
-
-def _limit(name: str, text: str) -> float | int:
-    """The value of a limit: a count, or seconds.
-
-    Raises:
-        ValueError: When it can't be read or is out of bounds; the message says what is allowed.
-    """
-    kind = LIMITS[name]
-    match = NUMBER.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{name!r} is {text!r}, which isn't a number; write for example {kind.example!r}")
-    number, unit = float(match["number"].replace(",", "")), match["unit"].strip().casefold()
-    singular = unit.removesuffix("s")
-    if singular not in kind.units and not (kind.bare and not unit):
-        units = " or ".join(f"{each}s" for each in kind.units)
-        given = f", not in {match['unit'].strip()!r}" if unit else "; the unit is missing"
-        raise ValueError(f"{name!r} is counted in {units}{given}; write for example {kind.example!r}")
-    value = number * SECONDS.get(singular, 1)
-    if singular not in SECONDS and not value.is_integer():
-        raise ValueError(f"{name!r} is a whole number, not {match['number']}; write for example {kind.example!r}")
-    _check_bounds(name, kind, value)
-    return value if singular in SECONDS else int(value)
-
-
-def _check_bounds(name: str, kind: LimitKind, value: float) -> None:
-    for bound in Limits.model_fields[kind.field].metadata:
-        least, over, most = (getattr(bound, each, None) for each in ("ge", "gt", "le"))
-        if least is not None and value < least:
-            raise ValueError(f"{name!r} must be at least {least:,}")
-        if over is not None and value <= over:
-            raise ValueError(f"{name!r} must be more than {over:,}")
-        if most is not None and value > most:
-            limit = f"{most // 86400:,} days" if kind.units == tuple(SECONDS) else f"{most:,}"
-            raise ValueError(f"{name!r} must be at most {limit}")
 
 
 def _table(tokens: Sequence[Token], line: int) -> _Table:
@@ -321,7 +242,3 @@ def _plain(inline: Token) -> str:
 
 def _breaks(token: Token) -> int:
     return int(token.type in ("softbreak", "hardbreak"))
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names)

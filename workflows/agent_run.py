@@ -16,31 +16,30 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows import activities
+from workflows.answering import answer, plain_answer
 from workflows.compensation import compensate
 from workflows.execution import Execution, RunEnds
+from workflows.incoming import read_decision, read_input, who
+from workflows.planning import Planning
 from workflows.presenting import Presenter
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import ValidationError
-
-    from plangate import summary
     from plangate.approvals import ApprovalDecision, ApprovalRequest, DecisionAction, Receipt
     from plangate.errors import ErrorPayload, ErrorType
     from plangate.plans import Plan
     from plangate.policy import Action
+    from plangate.reporting import result_of, status_of
     from plangate.runs import (
         WORKFLOW,
         Event,
         Outcome,
         Phase,
-        RunInput,
         RunRequest,
         RunResult,
         RunState,
         RunStatus,
-        StepStatus,
     )
-    from plangate.tasks import PlanOutcome, PlanTask, RecordTask, RespondTask
+    from plangate.tasks import RecordTask
 
 MAX_EVENTS = 300
 """Events of the timeline kept at most."""
@@ -57,7 +56,7 @@ class AgentRun:
         Takes whatever it is started with: a typed parameter that doesn't decode would fail the workflow task again and
         again instead of the run.
         """
-        input, self._wrong = _read(inputs)
+        input, self._wrong = read_input(inputs)
         self.state = input.carried or RunState(
             request=RunRequest.model_validate(input.model_dump(exclude={"carried"})),
             started_at=workflow.now(),
@@ -69,6 +68,7 @@ class AgentRun:
         self.presenter = Presenter(self.state)
         self.execution = Execution(self.state, self._note, self.presenter.publish)
         self.gates = self.execution.gates
+        self.planning = Planning(self.execution, self._note, self.presenter.publish)
         self._judge = self.execution.watched(self.gates.loop())
 
     @workflow.run
@@ -107,16 +107,17 @@ class AgentRun:
             await self._admit()
         if state.phase is Phase.PLANNING:
             await self._unless_paused()
-            await self._plan()
+            await self.planning.plan()
         while state.phase in (Phase.EXECUTING, Phase.WAITING, Phase.PAUSED):
             why = await self.execution.run_plan()
             await self._unless_paused()
             if why is None:
                 state.phase = Phase.ANSWERING
             else:
-                await self._revise(why)
+                await self.planning.revise(why)
         if state.phase is Phase.ANSWERING:
-            await self._respond()
+            self.presenter.publish()
+            await answer(self.execution, self._note)
 
     async def _unless_paused(self) -> None:
         await workflow.wait_condition(lambda: not self.state.paused)
@@ -134,101 +135,13 @@ class AgentRun:
         state.phase = Phase.PLANNING
         if admission.plan is not None:
             state.tools = admission.tools
-            self._adopt(admission.plan, "the caller's plan")
-
-    async def _plan(self) -> None:
-        outcome = await activities.make_plan(self._plan_task())
-        state = self.state
-        self._planned(outcome)
-        if outcome.plan is None or outcome.action != "plan":
-            raise _no_plan(outcome.action, outcome.message)
-        state.tools = outcome.tools
-        self._adopt(outcome.plan, "planned")
-
-    def _adopt(self, plan: Plan, how: str) -> None:
-        self.state.plan = plan
-        self.state.phase = Phase.EXECUTING
-        self._note("planned", f"{how}: {len(plan.steps)} step{'s' * (len(plan.steps) != 1)}")
-        self.execution.adopt()
-        self.presenter.publish()
-
-    async def _revise(self, why: str) -> None:
-        state = self.state
-        self._note("revising", why)
-        outcome = await activities.make_plan(self._plan_task(why=why))
-        self._planned(outcome)
-        if outcome.plan is None or outcome.action != "plan":
-            raise _no_plan(outcome.action, outcome.message)
-        state.tools = {**state.tools, **outcome.tools}
-        self.execution.revise(outcome.plan)
-        self._note("planned", f"revision {state.revision}: {len(outcome.plan.steps)} further steps")
-        self.presenter.publish()
-
-    def _planned(self, outcome: PlanOutcome) -> None:
-        self.state.usage = self.state.usage.plus(outcome.usage)
-        self.state.repairs += outcome.repairs
-        if outcome.verdict is not None:
-            self.state.add_verdicts([outcome.verdict])
-
-    def _plan_task(self, why: str = "") -> PlanTask:
-        state, request = self.state, self.state.request
-        return PlanTask(
-            run=workflow.info().workflow_id,
-            agent=request.agent,
-            agent_version=state.agent_version,
-            request=state.asked,
-            user=request.user,
-            session=request.session,
-            input=request.input,
-            today=workflow.now().date().isoformat(),
-            revision=state.revision + 1 if why else 0,
-            plan=state.plan if why else None,
-            steps=summary.reports(state, times=False) if why else [],
-            results=self.execution.engine.result_keys() if why else {},
-            why=why,
-        )
-
-    async def _respond(self) -> None:
-        state, request = self.state, self.state.request
-        outcome = self.execution.outcome()
-        gaps = summary.gaps(state)
-        self.presenter.publish()
-        task = RespondTask(
-            run=workflow.info().workflow_id,
-            agent=request.agent,
-            agent_version=state.agent_version,
-            request=state.asked,
-            user=request.user,
-            session=request.session,
-            today=workflow.now().date().isoformat(),
-            goal=state.plan.goal if state.plan else "",
-            outcome=outcome,
-            steps=summary.reports(state, times=False),
-            results=self.execution.engine.result_keys(),
-            answers=self.execution.engine.fixed_results(),
-            gaps=gaps,
-            stream=request.stream,
-            repairs=state.repairs,
-        )
-        try:
-            answer = await activities.respond(task)
-        except activities.FAILURES as error:
-            state.error = activities.payload_of(error)
-            self._note("failed", f"no model could write the answer: {state.error.message}")
-            outcome = Outcome.DEGRADED if outcome is Outcome.COMPLETED else outcome
-            state.answer = _plain_answer(state)
-        else:
-            state.usage = state.usage.plus(answer.usage)
-            state.answer = answer.text
-            state.add_verdicts(answer.verdicts)
-            state.confidence, state.doubts = answer.confidence, answer.doubts
-        state.outcome, state.phase = outcome, Phase.ENDED
+            self.planning.adopt(admission.plan, "the caller's plan")
 
     def _settle(self, outcome: Outcome, error: ErrorPayload | None = None, message: str = "") -> None:
         state = self.state
         state.outcome, state.phase = outcome, Phase.ENDED
         state.error = error or state.error
-        state.answer = message or state.answer or _plain_answer(state)
+        state.answer = message or state.answer or plain_answer(state)
 
     async def _cancel(self) -> None:
         """Clean up; a consequential call that is under way is waited for."""
@@ -250,7 +163,7 @@ class AgentRun:
         while True:
             await self.gates.drain()
             await workflow.wait_condition(workflow.all_handlers_finished)
-            result = self._result()
+            result = result_of(self.state, workflow.info().workflow_id, now=workflow.now())
             self.presenter.publish(result.summary)
             receipts, self.state.unrecorded = self.state.unrecorded, []
             gates = list(self.state.gates.values())
@@ -260,34 +173,6 @@ class AgentRun:
             )
             if not self.state.inbox and not self.state.unrecorded:
                 return result
-
-    def _result(self) -> RunResult:
-        state, request = self.state, self.state.request
-        now = workflow.now()
-        return RunResult(
-            run=workflow.info().workflow_id,
-            agent=request.agent,
-            agent_version=state.agent_version,
-            user=request.user,
-            session=request.session,
-            request=request.request,
-            outcome=state.outcome or Outcome.FAILED,
-            answer=state.answer,
-            summary=summary.in_plain_words(state, ended_at=now),
-            gaps=summary.gaps(state),
-            steps=summary.reports(state),
-            approvals=list(state.gates.values()),
-            receipts=state.receipts,
-            usage=state.usage,
-            revision=state.revision,
-            error=state.error,
-            compensations=state.compensations,
-            started_at=state.started_at,
-            ended_at=now,
-            verdicts=state.verdicts,
-            confidence=state.confidence,
-            doubts=state.doubts,
-        )
 
     def _note(self, kind: str, text: str, step: str | None = None) -> None:
         timeline = self.state.timeline
@@ -300,14 +185,8 @@ class AgentRun:
     # --- signals, updates, queries ------------------------------------------------------------------------------
 
     def _receive(self, action: DecisionAction, payload: Any) -> None:
-        try:
-            given = payload if isinstance(payload, dict) else {"approval": payload}
-            decision = ApprovalDecision.model_validate({**given, "action": action})
-        except ValidationError as error:
-            issues = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
-            decision = ApprovalDecision(action=action, reason=f"malformed: {issues}"[:500])
         self.execution.decision_arrived()
-        self.gates.receive(decision)
+        self.gates.receive(read_decision(action, payload))
 
     @workflow.signal(name="approve", description="Approve a call: approval, digest, by, reason")
     def approve(self, payload: Any = None) -> None:
@@ -347,44 +226,26 @@ class AgentRun:
     def cancel_step(self, payload: Any = None) -> None:
         """Cancel one step."""
         given = payload if isinstance(payload, dict) else {"step": payload}
-        self.execution.cancel_step(str(given.get("step", "")), _who(given))
+        self.execution.cancel_step(str(given.get("step", "")), who(given))
 
     @workflow.signal(name="pause", description="Start nothing new until resumed: by, reason")
     def pause(self, payload: Any = None) -> None:
         """Start nothing new until resumed."""
         if not self.state.paused:
-            self._note("paused", f"paused{_who(payload)}")
+            self._note("paused", f"paused{who(payload)}")
         self.execution.pause(True)
 
     @workflow.signal(name="resume", description="Go on after a pause: by, reason")
     def resume(self, payload: Any = None) -> None:
         """Go on after a pause."""
         if self.state.paused:
-            self._note("resumed", f"resumed{_who(payload)}")
+            self._note("resumed", f"resumed{who(payload)}")
         self.execution.pause(False)
 
     @workflow.query(name="status", description="Where the run stands")
     def status(self) -> RunStatus:
         """Where the run stands."""
-        state = self.state
-        return RunStatus(
-            run=workflow.info().workflow_id,
-            agent=state.request.agent,
-            agent_version=state.agent_version,
-            user=state.request.user,
-            request=state.request.request,
-            phase=state.phase,
-            outcome=state.outcome,
-            goal=state.plan.goal if state.plan else "",
-            revision=state.revision,
-            steps=summary.reports(state),
-            pending=self.gates.pending,
-            usage=state.usage,
-            started_at=state.started_at,
-            answer=state.answer,
-            error=state.error,
-            events=state.timeline_dropped + len(state.timeline),
-        )
+        return status_of(self.state, workflow.info().workflow_id)
 
     @workflow.query(name="plan", description="The current plan")
     def plan(self) -> Plan | None:
@@ -405,44 +266,3 @@ class AgentRun:
     def timeline(self, since: int = 0) -> list[Event]:
         """What happened, from event number `since` (0 is the first; the oldest may no longer be kept)."""
         return self.state.timeline[max(0, since - self.state.timeline_dropped) :]
-
-
-def _read(inputs: tuple[Any, ...]) -> tuple[RunInput, str | None]:
-    """The run's input, and what was wrong with it; the run then fails at once."""
-    try:
-        if len(inputs) == 1 and isinstance(inputs[0], dict):
-            return RunInput.model_validate(inputs[0]), None
-        kinds = ", ".join(getattr(given, "problem", type(given).__name__) for given in inputs) or "nothing"
-        problem = f"it is one JSON object, not {kinds}"
-    except ValidationError as error:
-        issues = error.errors(include_url=False, include_input=False)
-        problem = "; ".join(f"{'.'.join(map(str, issue['loc']))}: {issue['msg']}" for issue in issues[:10])
-    return RunInput(), (
-        f'the input of {WORKFLOW} is not right: {problem}. It has at least "agent" and "request", '
-        'for example {"agent": "support", "request": "Where is my order 1042?"}'
-    )
-
-
-def _who(payload: Any) -> str:
-    if not isinstance(payload, dict):
-        return ""
-    by, reason = payload.get("by"), payload.get("reason")
-    return f"{f' by {by}' if by else ''}{f': {reason}' if reason else ''}"[:300]
-
-
-def _no_plan(action: str, message: str) -> RunEnds:
-    if action == "hand_over":
-        return RunEnds(Outcome.ESCALATED, message=message or "A person will take over.")
-    return RunEnds(Outcome.DECLINED, message=message or "This is outside of what this agent does.")
-
-
-def _plain_answer(state: RunState) -> str:
-    """What the person reads when no model wrote an answer."""
-    if state.outcome is Outcome.FAILED and not state.steps:
-        return "The request could not be handled. Nothing was done."
-    done = [f"- {r.summary or r.title}" for r in summary.reports(state) if r.status is StepStatus.DONE]
-    missing = [f"- {gap}" for gap in summary.gaps(state)]
-    parts = ["Your request could not be finished." if state.error else "Here is what was done."]
-    parts += ["Done:", *done] if done else []
-    parts += ["Not done:", *missing] if missing else []
-    return "\n".join(parts)

@@ -13,8 +13,8 @@ from typing import Any
 
 from temporalio import workflow
 
+from workflows.calling import Caller, CallFailed
 from workflows.execution import Execution
-from workflows.stepping import CallFailed, Stepper
 
 with workflow.unsafe.imports_passed_through():
     from plangate.compensation import UNDO, Compensated
@@ -79,7 +79,7 @@ def _leave(state: RunState, reason: str) -> None:
     ]
 
 
-class _Undoer(Stepper):
+class _Undoer(Caller):
     """Makes the undoing calls, one after the other."""
 
     def __init__(self, state: RunState, execution: Execution, note: Callable[[str, str, str | None], None]) -> None:
@@ -111,7 +111,7 @@ class _Undoer(Stepper):
         what = f"it undoes “{report.summary}”, because the run did not come to a good end"
         plan_step = Step.model_construct(id=name, title=f"Undo: {report.summary}"[:200], tool=tool, risk=what)
         try:
-            await self._run_call(plan_step, entry, mine, tool, compensation.references())
+            await self.run_call(plan_step, entry, mine, tool, compensation.references())
         except CallFailed as failure:
             mine.status, mine.error, mine.ended_at = CallStatus.FAILED, failure.error, workflow.now()
         return self._became(entry, mine, report)

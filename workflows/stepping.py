@@ -1,64 +1,30 @@
-"""How one step runs: its condition, its list, its calls; each call: bound, gated, done, and its fallback."""
+"""How one step runs: its condition, its list, its calls and their fallbacks."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
+from dataclasses import dataclass
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from workflows import activities, waiting
-from workflows.gates import Gates, grant_for
+from workflows import activities
+from workflows.calling import Caller, CallFailed
 
 with workflow.unsafe.imports_passed_through():
     from plangate import expressions, strictjson
-    from plangate.approvals import ApprovalGrant, ApprovalRequest, GateStatus
-    from plangate.engine import Engine, inline_scope, limit_error, roots_of
+    from plangate.engine import inline_scope, limit_error, roots_of
     from plangate.errors import ErrorPayload, ErrorType, PlangateError
-    from plangate.gating import gate_of
-    from plangate.keys import call_id, idempotency_key
+    from plangate.keys import call_id
     from plangate.plans import Fallback, Step
-    from plangate.policy import Action, Verdict
-    from plangate.runs import INLINE_BYTES, CallState, CallStatus, Result, RunState, StepState, StepStatus
-    from plangate.summary import in_words
-    from plangate.tasks import BindTask, Bound, CallResult, EvaluateTask, ScopeEntry, ToolCall
-    from plangate.toolkit import Effect, ToolPolicy
+    from plangate.runs import INLINE_BYTES, CallState, CallStatus, Result, StepState, StepStatus
+    from plangate.tasks import EvaluateTask
 
-
-_ALLOWED = Verdict(action=Action.ALLOW)
 _NO_FALLBACK = frozenset({ErrorType.OUTCOME_UNKNOWN, ErrorType.LIMIT_REACHED, ErrorType.DEPENDENCY_DOWN})
 
 
-class CallFailed(Exception):
-    """A call ended without a result; carries the error that says why."""
-
-    def __init__(self, error: ErrorPayload) -> None:
-        super().__init__(error.message)
-        self.error = error
-
-
 @dataclass
-class Stepper:
+class Stepper(Caller):
     """Runs the steps of one run."""
-
-    state: RunState
-    engine: Engine
-    gates: Gates
-    note: Callable[[str, str, str | None], None]
-    may_start: asyncio.Event
-    """Set unless the run is paused, stopping or about to continue as new."""
-    slots: asyncio.Semaphore
-    limited: bool = True
-    """Whether the scope's limit of tool calls holds."""
-    running: int = 0
-    """Calls whose activity is under way."""
-    run: str = field(default_factory=lambda: workflow.info().workflow_id)
-    changed: Callable[[], None] = lambda: None
-    """Told when a call begins to wait for its dependency."""
 
     async def run_step(self, step: Step) -> None:
         """Run a step to its end; its `StepState` says how it ended."""
@@ -151,7 +117,7 @@ class Stepper:
             call = self._new_call(step, state, item, fallback=False)
         try:
             if call.status is not CallStatus.FAILED:
-                await self._run_call(step, state, call, step.tool, step.args)
+                await self.run_call(step, state, call, step.tool, step.args)
         except CallFailed as failure:
             call.status, call.error, call.ended_at = CallStatus.FAILED, failure.error, workflow.now()
             if step.fallback is None or failure.error.type in _NO_FALLBACK:
@@ -168,7 +134,7 @@ class Stepper:
         self.note("fallback", f"{step.title or step.id} failed; its fallback runs", step.id)
         try:
             if fallback.tool is not None:
-                await self._run_call(step, state, call, fallback.tool, fallback.args)
+                await self.run_call(step, state, call, fallback.tool, fallback.args)
                 return
             scope = inline_scope(self.engine.scope(roots_of([fallback.value])))
             if scope is None:
@@ -190,207 +156,6 @@ class Stepper:
             call.tool = step.fallback.tool
         state.calls.append(call)
         return call
-
-    async def _run_call(self, step: Step, state: StepState, call: CallState, tool: str, args: dict[str, Any]) -> None:
-        if call.status in (CallStatus.DONE, CallStatus.REJECTED):
-            return
-        policy = self.state.tools[tool]
-        bound, grant = Bound(verdict=_ALLOWED), None
-        if call.gate is None:
-            bound = await self._bind(step, state, call, policy, args)
-            call.summary = bound.summary
-        if call.gate is not None:
-            gate = await self._pass_gate(state, call)
-            if gate is None:
-                return
-            lasts = timedelta(seconds=self.state.limits.decision_seconds)
-            grant = grant_for(gate, expires_at=max(gate.deadline, (gate.decided_at or gate.deadline) + lasts))
-            bound = Bound(args=gate.args, digest=gate.digest, verdict=_ALLOWED)
-        await self._execute(step, state, call, policy, bound, grant)
-
-    async def _bind(
-        self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, args: dict[str, Any]
-    ) -> Bound:
-        """Bound arguments; opens the gate if policy says so."""
-        entries = self._scope(state, call, args)
-        scope = inline_scope(entries)
-        if policy.rule == "allow" and policy.effect is not Effect.CONSEQUENTIAL and scope is not None:
-            try:
-                resolved = expressions.resolve(args, scope)
-            except PlangateError as error:
-                raise self._failed(step, error.type, f"{step.id}: {error.message}") from None
-            if not scope or strictjson.size(resolved) <= INLINE_BYTES:
-                return Bound(args=resolved, verdict=_ALLOWED, summary=in_words(policy.summary, policy.name, resolved))
-        now = workflow.now()
-        task = BindTask(
-            run=self.run,
-            agent=self.state.request.agent,
-            agent_version=self.state.agent_version,
-            user=self.state.request.user,
-            step=step.id,
-            call=call.id,
-            key=self._key(step, call.item, fallback=call.fallback),
-            tool=policy.name,
-            args=args,
-            scope=entries,
-            opened_at=now,
-            deadline=now + timedelta(seconds=self.state.limits.decision_seconds),
-            risk=step.risk,
-            revision=state.revision,
-        )
-        try:
-            bound = await activities.bind_call(task)
-        except activities.FAILURES as error:
-            raise CallFailed(activities.payload_of(error, step=step.id)) from None
-        if bound.error is not None:
-            raise CallFailed(bound.error)
-        if bound.verdict.action is Action.BLOCK:
-            raise self._failed(step, ErrorType.BLOCKED, f"{policy.name} is not allowed here: {bound.verdict.reason}")
-        if bound.verdict.action is Action.ASK:
-            self._open_gate(step, state, call, policy, bound, task)
-        return bound
-
-    def _scope(self, state: StepState, call: CallState, args: dict[str, Any]) -> dict[str, ScopeEntry]:
-        """What a call's arguments may refer to."""
-        entries = self.engine.scope(roots_of(args) - {"item"})
-        if call.item is not None:
-            entries["item"] = _item(state, call.item)
-        return entries
-
-    def _open_gate(
-        self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, bound: Bound, task: BindTask
-    ) -> None:
-        gate = gate_of(task, bound, tool_version=policy.version)
-        call.gate, call.status, call.summary = gate.id, CallStatus.WAITING, gate.title
-        state.status = StepStatus.WAITING
-        self.gates.open(gate)
-
-    async def _pass_gate(self, state: StepState, call: CallState) -> ApprovalRequest | None:
-        """The approved gate, or None when the call won't be made."""
-        gate = await self.gates.wait(call.id)
-        if not any(other.status is CallStatus.WAITING for other in state.calls if other is not call):
-            state.status = StepStatus.RUNNING
-        if gate.status is GateStatus.APPROVED:
-            call.summary = gate.title
-            return gate
-        call.ended_at = workflow.now()
-        if gate.status is GateStatus.RESPONDED:
-            call.status = CallStatus.DONE
-            call.result = Result(value=gate.decision.response if gate.decision else None)
-            return None
-        call.status = CallStatus.REJECTED
-        kind = ErrorType.EXPIRED if gate.status is GateStatus.EXPIRED else ErrorType.REJECTED
-        call.error = ErrorPayload(type=kind, message=_refusal(gate), attempted=gate.tool, step=gate.step)
-        return None
-
-    async def _execute(
-        self,
-        step: Step,
-        state: StepState,
-        call: CallState,
-        policy: ToolPolicy,
-        bound: Bound,
-        grant: ApprovalGrant | None,
-    ) -> None:
-        while True:
-            async with self.slots:
-                await self.may_start.wait()
-                if call.blocked_since is None:
-                    self._may_begin(step, grant)
-                    call.started_at = workflow.now()
-                    self.state.calls += 1
-                if policy.compensation is not None:
-                    call.args, call.args_key = bound.args, bound.args_key
-                call.status = CallStatus.RUNNING
-                outcome = await self._call_tool(step, state, call, policy, self._task(step, call, policy, bound, grant))
-            if outcome.blocked_until is None:
-                break
-            await self._wait_for_dependency(step, state, call, policy, outcome)
-        call.ended_at, call.blocked_since, call.in_doubt = workflow.now(), None, False
-        if outcome.error is not None:
-            raise CallFailed(outcome.error.model_copy(update={"step": step.id}))
-        call.status, call.result = CallStatus.DONE, outcome.result or Result()
-
-    def _may_begin(self, step: Step, grant: ApprovalGrant | None) -> None:
-        if grant is not None and workflow.now() > grant.expires_at:
-            message = f"the approval {grant.approval} expired before the call began"
-            raise self._failed(step, ErrorType.EXPIRED, message)
-        if self.limited and self.state.calls >= self.state.limits.tool_calls:
-            limit = self.state.limits.tool_calls
-            raise CallFailed(limit_error(f"the run has made all {limit} tool calls that the scope allows", step.id))
-
-    def _task(
-        self, step: Step, call: CallState, policy: ToolPolicy, bound: Bound, grant: ApprovalGrant | None
-    ) -> ToolCall:
-        return ToolCall(
-            run=self.run,
-            agent=self.state.request.agent,
-            agent_version=self.state.agent_version,
-            step=step.id,
-            call=call.id,
-            tool=policy.name,
-            tool_version=policy.version,
-            key=self._key(step, call.item, fallback=call.fallback),
-            args=bound.args,
-            args_key=bound.args_key,
-            digest=bound.digest,
-            grant=grant,
-            resumed_from=self.state.resumed_from,
-            user=self.state.request.user,
-            session=self.state.request.session,
-        )
-
-    async def _call_tool(
-        self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, task: ToolCall
-    ) -> CallResult:
-        """The call's end, or that it has to wait; while it is in doubt it counts as under way."""
-        self.running += 1
-        try:
-            while True:
-                outcome = await activities.call_tool(task, policy, call.summary)
-                if outcome.blocked_until is None or not outcome.in_doubt:
-                    return outcome
-                await self._wait_for_dependency(step, state, call, policy, outcome)
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise asyncio.CancelledError from None
-            raise CallFailed(activities.payload_of(error, step=step.id, policy=policy)) from None
-        finally:
-            self.running -= 1
-
-    async def _wait_for_dependency(
-        self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, outcome: CallResult
-    ) -> None:
-        """Wait for the next try, and say so; or give up.
-
-        Raises:
-            CallFailed: The call waits no longer.
-        """
-        now = workflow.now()
-        call.blocked_since, call.in_doubt = call.blocked_since or call.started_at or now, outcome.in_doubt
-        pause = waiting.pause_before(call, outcome, now)
-        if error := waiting.gives_up(call, outcome, policy, pause, now):
-            call.blocked_since, call.in_doubt, state.reason = None, False, ""
-            raise CallFailed(error.model_copy(update={"step": step.id}))
-        text = waiting.in_words(outcome, now, pause)
-        state.reason = text
-        self.note("blocked", text, step.id)
-        self.changed()
-        await workflow.sleep(pause, summary=text)
-        state.reason = ""
-
-    def _key(self, step: Step, item: int | None, *, fallback: bool) -> str:
-        revision = self.state.steps[step.id].revision
-        call = call_id(step.id, item=item, fallback=fallback, revision=revision)
-        return idempotency_key(
-            namespace=workflow.info().namespace,
-            effect_identity=self.state.effect_identity or self.run,
-            revision=revision,
-            step=step.id,
-            item=item,
-            fallback=fallback,
-            generation=self.state.generations.get(call, 0),
-        )
 
     def _end(self, step: Step, state: StepState) -> None:
         refused = [call for call in state.calls if call.status is CallStatus.REJECTED]
@@ -415,9 +180,6 @@ class Stepper:
         state.reason = errors[0].message + more
         self.note("failed", f"{step.title or step.id} failed: {state.reason}", step.id)
 
-    def _failed(self, step: Step, type: ErrorType, message: str) -> CallFailed:
-        return CallFailed(ErrorPayload(type=type, message=message, attempted=step.tool, step=step.id))
-
 
 @dataclass(frozen=True)
 class _Value:
@@ -426,22 +188,3 @@ class _Value:
     truth: bool
     items: int | None
     result: Result | None
-
-
-def _item(state: StepState, index: int) -> ScopeEntry:
-    found = state.items_ref
-    if found is None:
-        return ScopeEntry()
-    if found.inline:
-        return ScopeEntry(value=found.value[index])
-    return ScopeEntry(stored=found.key, index=index)
-
-
-def _refusal(gate: ApprovalRequest) -> str:
-    if gate.status is GateStatus.EXPIRED:
-        return f"nobody decided by {gate.deadline.strftime('%Y-%m-%d %H:%M:%S UTC')}"
-    if gate.status is GateStatus.WITHDRAWN:
-        return "no longer needed: the plan changed or the run ended"
-    by = f" by {gate.decision.by}" if gate.decision and gate.decision.by else ""
-    reason = f": {gate.decision.reason}" if gate.decision and gate.decision.reason else ""
-    return f"rejected{by}{reason}"

@@ -12,7 +12,7 @@ from activities.catalogue.loading import LoadedAgent, load_agent
 from activities.catalogue.problems import BrokenAgent
 from plangate.agents import ScopeProblem
 from plangate.errors import ErrorType, InvalidInput, PlangateError
-from plangate.scope import suggestion
+from plangate.wording import suggestion
 
 
 @dataclass(frozen=True)

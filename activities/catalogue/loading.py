@@ -20,8 +20,9 @@ from activities.catalogue.yaml_files import read_yaml
 from plangate.agents import AgentSettings, AgentSummary, Scope
 from plangate.errors import ErrorType, PlangateError
 from plangate.policy import Action, Verdict
-from plangate.scope import parse_scope, suggestion
+from plangate.scope import parse_scope
 from plangate.toolkit import Tool, ToolPolicy
+from plangate.wording import suggestion
 
 AGENT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 RESERVED_AGENTS = frozenset(

@@ -11,8 +11,8 @@ from activities.catalogue.tools import FILE as TOOLS_FILE
 from activities.catalogue.tools import ToolsFound
 from plangate.agents import Scope
 from plangate.policy import Condition
-from plangate.scope import suggestion
 from plangate.toolkit import Tool
+from plangate.wording import suggestion
 
 SCOPE_FILE = "scope.md"
 NUMBERS = frozenset({"number", "integer"})

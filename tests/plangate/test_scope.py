@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from plangate.agents import Limits
 from plangate.policy import Action
-from plangate.scope import LIMITS, SECONDS, parse_scope
+from plangate.scope import parse_scope
+from plangate.scope_limits import LIMITS, SECONDS
 
 SCOPE = """\
 # Support desk

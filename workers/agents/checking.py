@@ -10,7 +10,7 @@ from typing import Any
 from activities.catalogue import BrokenAgent, LoadedAgent, agent_folders, agents_folder, load_agent
 from plangate.agents import ScopeProblem
 from plangate.errors import ErrorType, InvalidInput, PlangateError
-from plangate.scope import suggestion
+from plangate.wording import suggestion
 from workers.offline_model.loading import load_rules
 
 RULES_FILE = "offline.yaml"

@@ -17,7 +17,7 @@ from rich.table import Table
 from activities.catalogue import Catalogue, LoadedAgent
 from plangate.agents import ScopeProblem
 from plangate.errors import PlangateError
-from plangate.scope import LIMITS
+from plangate.scope_limits import LIMITS
 from workers.agents.checking import Checked
 from workers.agents.plan_files import CheckedPlan, PlannedStep
 
