@@ -9,12 +9,14 @@ from temporalio.exceptions import ApplicationError
 
 from activities.catalogue import Catalogue, LoadedAgent
 from activities.guardrails.contracts import Asked
+from activities.guardrails.forecasting import Forecasts
 from activities.guardrails.judging import judge_text, strictest
 from activities.guardrails.refusing import refusal
 from activities.guardrails.registry import INPUT
 from activities.storage.store import Store
 from plangate.agents import Admission
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
+from plangate.forecasts import Forecast
 from plangate.policy import Action
 from plangate.runs import RunRequest
 from plangate.validation import validate_plan
@@ -26,10 +28,11 @@ class AdmissionActivities:
     Args:
         catalogue: The agents that this worker serves.
         store: The project's database.
+        forecasts: Tokens and cost of runs to come; None forecasts nothing.
     """
 
-    def __init__(self, catalogue: Catalogue, store: Store) -> None:
-        self._catalogue, self._store = catalogue, store
+    def __init__(self, catalogue: Catalogue, store: Store, forecasts: Forecasts | None = None) -> None:
+        self._catalogue, self._store, self._forecasts = catalogue, store, forecasts
 
     @activity.defn(name="admit")
     async def admit(self, request: RunRequest) -> Admission:
@@ -56,8 +59,13 @@ class AdmissionActivities:
             raise PlangateError(f"the request names no agent; `agent` is one of {known}", type=ErrorType.UNKNOWN_AGENT)
         return self._catalogue.get(name)
 
+    def _forecast(self, agent: LoadedAgent, request: RunRequest, text: str) -> Forecast | None:
+        if self._forecasts is None:
+            return None
+        return self._forecasts.forecast(agent, request.model_copy(update={"request": text}))
+
     def _check(self, agent: LoadedAgent, request: RunRequest) -> Admission:
-        judged = judge_text(Asked(agent, request.request, request), INPUT)
+        judged = judge_text(Asked(agent, request.request, request, self._forecasts), INPUT)
         verdict = strictest(judged.verdicts)
         admission = Admission(
             agent=agent.name,
@@ -67,6 +75,7 @@ class AdmissionActivities:
             message=refusal(agent, verdict) if verdict.action is Action.BLOCK else "",
             verdicts=list(judged.verdicts),
             request=judged.text if judged.text != request.request else "",
+            forecast=None if verdict.action is Action.BLOCK else self._forecast(agent, request, judged.text),
         )
         if request.plan is None or verdict.action is Action.BLOCK:
             return admission

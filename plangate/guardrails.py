@@ -50,3 +50,16 @@ class GuardrailSettings(BaseModel):
     unsupported: Unsupported = Unsupported.REMOVED
     never_says: tuple[str, ...] = ()
     answer_characters: int = Field(default=8_000, ge=100, le=60_000)
+
+
+SWITCHES = {
+    "Normalisation": "input.normalise",
+    "Injection screening": "input.injection",
+    "Scope check": "input.scope",
+    "Personal data in answers": "output.pii",
+    "Facts that nothing supports": "output.grounding",
+    "Claims of what was done": "output.claims",
+    "Promises": "output.promises",
+    "Links in answers": "output.links",
+}
+"""How a scope file names the guardrails that it can switch off, and their names; all others can't be switched off."""

@@ -56,4 +56,5 @@ def result_of(state: RunState, run: str, *, now: datetime) -> RunResult:
         verdicts=state.verdicts,
         confidence=state.confidence,
         doubts=state.doubts,
+        forecast=state.forecast,
     )

@@ -13,6 +13,7 @@ from plangate.agents import Limits
 from plangate.approvals import ApprovalDecision, ApprovalRequest, Receipt
 from plangate.compensation import Compensated
 from plangate.errors import ErrorPayload
+from plangate.forecasts import Forecast
 from plangate.plans import Plan
 from plangate.policy import Action, Verdict
 from plangate.toolkit import ToolPolicy
@@ -253,6 +254,7 @@ class RunState(BaseModel):
     """How often plans were sent back to the planner with their mistakes."""
     confidence: float | None = None
     doubts: list[str] = Field(default_factory=list)
+    forecast: Forecast | None = None
 
     @property
     def asked(self) -> str:
@@ -342,3 +344,5 @@ class RunResult(BaseModel):
     """0 to 1: how far the answer can be relied on, by rules; None when no model wrote one."""
     doubts: list[str] = Field(default_factory=list)
     """Why the confidence isn't 1."""
+    forecast: Forecast | None = None
+    """Tokens and cost as they were forecast before any model call; `usage` has what they were."""

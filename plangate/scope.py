@@ -26,15 +26,18 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from plangate.agents import Limits, Scope, ScopeProblem, ScopeTool
+from plangate.guardrail_rows import read_guardrails
+from plangate.guardrails import GuardrailSettings
 from plangate.policy import Action, Rule, parse_rule
 from plangate.scope_limits import LIMITS, limit_value
 from plangate.wording import listed, nearest, suggestion
 
 REQUIRED_SECTIONS = ("Purpose", "Tools")
-SECTIONS = ("Purpose", "What it accepts", "What it may answer", "Tools", "Limits", "When it stops")
+SECTIONS = ("Purpose", "What it accepts", "What it may answer", "Tools", "Limits", "Guardrails", "When it stops")
 COLUMNS = {
     "tools": ("Tool", "What it does", "When"),
     "limits": ("Limit", "Value", "When reached"),
+    "guardrails": ("Guardrail", "Setting"),
     "when it stops": ("Stop", "Who takes over"),
 }
 """The tables that are read, by their section's heading in lower case."""
@@ -57,6 +60,7 @@ def parse_scope(text: str, file: str = "scope.md") -> tuple[Scope, list[ScopePro
         sections=reader.prose(),
         tools=reader.tools(),
         limits=reader.limits(),
+        guardrails=reader.guardrails(),
     )
     reader.rows_of("when it stops")
     return scope, sorted(reader.problems, key=lambda problem: problem.line or 0)
@@ -206,6 +210,12 @@ class _Reader:
                 except ValueError as error:
                     self.problem(line, str(error))
         return Limits(**values)
+
+    def guardrails(self) -> GuardrailSettings:
+        settings, problems = read_guardrails(self.rows_of("guardrails"), suggestion)
+        for line, text in problems:
+            self.problem(line, text)
+        return settings
 
 
 def _table(tokens: Sequence[Token], line: int) -> _Table:

@@ -25,6 +25,7 @@ from activities.admission import AdmissionActivities
 from activities.binding import BindingActivities
 from activities.breakers import Breakers
 from activities.catalogue import Catalogue, agents_folder
+from activities.guardrails.forecasting import Forecasts
 from activities.models import ModelAccessSettings, ModelClient, Role
 from activities.models.prices import load_prices
 from activities.planning import PlanningActivities
@@ -72,7 +73,7 @@ def make_worker(
     """
     breakers = breakers or Breakers(store, settings.breaker_rules)
     executor = ThreadPoolExecutor(max_workers=settings.tool_threads, thread_name_prefix="tool")
-    admission = AdmissionActivities(catalogue, store)
+    admission = AdmissionActivities(catalogue, store, Forecasts(models.settings))
     binding = BindingActivities(catalogue, store)
     planning = PlanningActivities(catalogue, models, store)
     responding = RespondingActivities(catalogue, models, store)

@@ -127,7 +127,7 @@ class AgentRun:
         admission = await activities.admit(self.state.request)
         state = self.state
         state.agent_version, state.limits, state.verdict = admission.agent_version, admission.limits, admission.verdict
-        state.text = admission.request
+        state.text, state.forecast = admission.request, admission.forecast
         state.add_verdicts(admission.verdicts)
         if admission.verdict.action is Action.BLOCK:
             raise RunEnds(Outcome.DECLINED, message=admission.message or admission.verdict.reason)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
-from plangate.agents import AgentSettings, Scope
+from activities.guardrails.forecasting import Forecasts
+from activities.prompts.planner import Agent
 from plangate.policy import Verdict
 from plangate.runs import RunRequest
 from plangate.tasks import BindTask, RespondTask
@@ -25,38 +26,23 @@ class Kind(StrEnum):
     """In `respond`, after the model's answer: the answer."""
 
 
-class Guarded(Protocol):
-    """What guardrails need of an agent; `activities.catalogue.LoadedAgent` is one."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def version(self) -> str: ...  # noqa: D102
-    @property
-    def settings(self) -> AgentSettings: ...  # noqa: D102
-    @property
-    def scope(self) -> Scope: ...  # noqa: D102
-    @property
-    def tools(self) -> dict[str, Tool]: ...  # noqa: D102
-    @property
-    def policies(self) -> dict[str, ToolPolicy]: ...  # noqa: D102
-
-
 @dataclass(frozen=True)
 class Asked:
     """What an input guardrail looks at."""
 
-    agent: Guarded
+    agent: Agent
     text: str
     """The request, as the guardrails before this one left it."""
     request: RunRequest
+    forecasts: Forecasts | None = None
+    """None where nothing is known of models."""
 
 
 @dataclass(frozen=True)
 class Called:
     """What an action guardrail looks at: one call with its arguments as the tool would get them."""
 
-    agent: Guarded
+    agent: Agent
     tool: Tool
     policy: ToolPolicy
     args: Mapping[str, Any]
@@ -70,7 +56,7 @@ class Called:
 class Answered:
     """What an output guardrail looks at."""
 
-    agent: Guarded
+    agent: Agent
     text: str
     """The answer, as the guardrails before this one left it."""
     task: RespondTask
@@ -97,21 +83,19 @@ Subject = TypeVar("Subject")
 
 @dataclass(frozen=True)
 class Guardrail(Generic[Subject]):
-    """One line of the registry.
+    """One line of the registry. A scope file can switch off those in `plangate.guardrails.SWITCHES`.
 
     Attributes:
         name: `KIND.what`, the `guard` of its verdicts.
         check: The function. What it raises blocks: a guardrail fails closed.
         rules: Ids of the rules that its verdicts name, beginnings included (`injection.` for all of them).
         about: What it does, in one sentence that an owner understands.
-        switch: How a scope file names it in its table of guardrails, to switch it off; empty when that can't be done.
     """
 
     name: str
     check: Callable[[Subject], Said | Awaitable[Said]]
     rules: tuple[str, ...]
     about: str
-    switch: str = ""
 
     @property
     def kind(self) -> Kind:

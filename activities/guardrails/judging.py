@@ -53,7 +53,7 @@ def judge_text(subject: Text, guards: Sequence[Guardrail[Text]], *, to_the_end: 
     verdicts: list[Verdict] = []
     doubts: list[str] = []
     for guard in guards:
-        if guard.switch and guard.name in off:
+        if guard.name in off:
             continue
         try:
             said = guard.check(subject)
@@ -74,7 +74,7 @@ async def judge_call(subject: Called, guards: Sequence[Guardrail[Called]]) -> li
     """Ask the guardrails about a call; all of them, so that a person who is asked sees every reason."""
     verdicts: list[Verdict] = []
     for guard in guards:
-        if guard.switch and guard.name in subject.agent.scope.guardrails.off:
+        if guard.name in subject.agent.scope.guardrails.off:
             continue
         try:
             said = guard.check(subject)

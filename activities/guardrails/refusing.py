@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from activities.guardrails.contracts import Guarded
+from activities.prompts.planner import Agent
 from plangate.policy import Verdict
 
 _ITEM = re.compile(r"^[-*+]\s+(.+?)\s*$", re.MULTILINE)
@@ -12,7 +12,7 @@ _MOST = 4
 """Things named that the agent can do."""
 
 
-def refusal(agent: Guarded, verdict: Verdict) -> str:
+def refusal(agent: Agent, verdict: Verdict) -> str:
     """The reason, and what the scope file says the agent accepts."""
     offers = [re.sub(r"[`*_]", "", item).rstrip(".") for item in accepted(agent)][:_MOST]
     if not offers:
@@ -21,7 +21,7 @@ def refusal(agent: Guarded, verdict: Verdict) -> str:
     return f"{verdict.reason}\n\nWhat I can help with:\n{lines}"
 
 
-def accepted(agent: Guarded) -> list[str]:
+def accepted(agent: Agent) -> list[str]:
     """The list items of the scope's section “What it accepts”, each on one line."""
     prose = re.sub(r"\n[ \t]+(?=\S)(?![-*+]\s)", " ", agent.scope.sections.get("what it accepts", ""))
     return _ITEM.findall(prose)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from activities.guardrails.affording import affordable
 from activities.guardrails.contracts import Answered, Asked, Called, Guardrail
 from activities.guardrails.normalising import normalise
 from activities.guardrails.reading import readable, within_size
@@ -15,9 +14,9 @@ INPUT: tuple[Guardrail[Asked], ...] = (
         normalise,
         ("normalise.",),
         "Removes invisible and look-alike characters.",
-        switch="Normalisation",
     ),
     Guardrail("input.size", within_size, ("size.",), "Holds requests to their limits of characters, bytes and tokens."),
+    Guardrail("input.forecast", affordable, ("forecast.",), "Refuses what can't fit or would cost too much."),
 )
 """About a request, before any model call."""
 
@@ -26,9 +25,3 @@ ACTION: tuple[Guardrail[Called], ...] = ()
 
 OUTPUT: tuple[Guardrail[Answered], ...] = ()
 """About an answer, before anybody reads it."""
-
-
-def switches() -> dict[str, str]:
-    """How a scope file names the guardrails that can be switched off, and their names."""
-    guards: list[Guardrail[Any]] = [*INPUT, *ACTION, *OUTPUT]
-    return {guard.switch: guard.name for guard in guards if guard.switch}

@@ -74,6 +74,13 @@ def usage_of(model: str, tokens: Tokens | None, prices: Mapping[str, ModelPrice]
     )
 
 
+def rates(model: str, prices: Mapping[str, ModelPrice]) -> tuple[float, float] | None:
+    """USD for an input token and for an output token, of a small call; None when the price isn't known."""
+    price = prices.get(model)
+    into, out = (_cost(model, tokens, price) for tokens in (Tokens(input=1000), Tokens(output=1000)))
+    return None if into is None or out is None else (into / 1000, out / 1000)
+
+
 def _cost(model: str, tokens: Tokens, price: ModelPrice | None) -> float | None:
     if price is not None:
         cached = price.input if price.cached is None else price.cached

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bpe_openai import Encoding
 
+_SIGNS = re.compile(r"[!-@\[-`{-~]")
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
 _CHUNK = 100_000
 """Characters counted at once; the tokenizer refuses a million."""
 
@@ -19,6 +23,18 @@ def fits(text: str, tokens: int) -> bool:
     loaded: it takes half a second and 130 MB, which most workers then never spend.
     """
     return len(text.encode("utf-8", "replace")) <= tokens or count(text) <= tokens
+
+
+def estimate(text: str) -> int:
+    """About how many tokens a text has, without the tokenizer: within a quarter for prose of any script.
+
+    Letters of ASCII come to 4.4 a token in prose, digits and punctuation to 2, other scripts to 3.6 bytes a token.
+    """
+    size = len(text.encode("utf-8", "replace"))
+    signs = len(_SIGNS.findall(text))
+    foreign = size if not text else size - (len(text) - len(_FOREIGN.findall(text)))
+    plain = size - foreign - signs
+    return math.ceil(plain / 4.4 + signs / 2 + foreign / 3.6)
 
 
 def count(text: str) -> int:

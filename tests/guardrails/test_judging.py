@@ -40,7 +40,7 @@ def breaks(subject: object) -> Said:
     raise ZeroDivisionError("secret detail")
 
 
-SHOUT = Guardrail("input.shout", shout, ("shout.",), "Shouts.", switch="Shouting")
+SHOUT = Guardrail("input.shout", shout, ("shout.",), "Shouts.")
 CALM = Guardrail("input.calm", refuse_capitals, ("calm.",), "Refuses shouting.")
 BROKEN: Guardrail[Asked] = Guardrail("input.broken", breaks, (), "Breaks.")
 
@@ -64,9 +64,8 @@ def test_a_guardrail_that_raises_blocks_and_is_named_without_what_it_raised() ->
     assert len(judge_text(asked(), [BROKEN, SHOUT], to_the_end=True).verdicts) == 2
 
 
-def test_only_what_has_a_switch_can_be_switched_off() -> None:
-    assert judge_text(asked(off={"input.shout", "input.calm"}), [SHOUT, CALM]).verdicts == ()
-    assert judge_text(asked("LOUD", off={"input.shout", "input.calm"}), [CALM]).action is Action.BLOCK
+def test_what_the_scope_switches_off_is_not_asked() -> None:
+    assert judge_text(asked(off={"input.shout"}), [SHOUT, CALM]).verdicts == ()
 
 
 @dataclass

@@ -1,0 +1,167 @@
+"""Reads the rows of a scope file's section `Guardrails`.
+
+    | Guardrail | Setting |
+    |---|---|
+    | Injection screening | 6 points |
+    | Personal data in answers | only the customer's own |
+    | Never says | "best price", guarantee, I promise |
+    | Links in answers | off |
+
+What isn't named keeps its default, which is the safe choice; only the word `off` switches something off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plangate.guardrails import SWITCHES, GuardrailSettings, PersonalData, TooLong, Unsupported
+
+_NUMBER = re.compile(r"(\d{1,3}(?:,\d{3})+|\d+)\s*([a-z ]*)", re.IGNORECASE)
+_MONEY = re.compile(r"(?:\$|US\$|USD)\s*(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s*(?:USD|US dollars|dollars)", re.IGNORECASE)
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_PHRASE = re.compile(r'"([^"]+)"|“([^”]+)”|([^,;"“”]+)')
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row that may stand in the table: the field it sets, how its setting is read, and what is allowed there."""
+
+    field: str
+    read: Callable[[str], Any]
+    allowed: str
+
+
+def _count(unit: str, least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        found = _NUMBER.fullmatch(text.strip())
+        if found is None or found[2].strip().casefold().removesuffix("s") != unit:
+            raise ValueError
+        number = int(found[1].replace(",", ""))
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return read
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        plain = " ".join(text.replace("’", "'").split()).casefold()
+        if plain not in choices:
+            raise ValueError
+        return plain
+
+    return read
+
+
+def _money(text: str) -> float:
+    found = _MONEY.fullmatch(text.strip())
+    amount = float(found[1] or found[2]) if found else 0.0
+    if not 0 < amount <= 10_000:
+        raise ValueError
+    return amount
+
+
+def _countries(text: str) -> tuple[str, ...]:
+    codes = tuple(part for part in re.split(r"[\s,;]+|\band\b", text) if part)
+    if not codes or not all(_COUNTRY.fullmatch(code) for code in codes):
+        raise ValueError
+    return codes
+
+
+def _phrases(text: str) -> tuple[str, ...]:
+    found = tuple(" ".join("".join(part).split()) for part in _PHRASE.findall(text))
+    phrases = tuple(phrase for phrase in found if phrase)
+    if not phrases or any(len(phrase) < 3 for phrase in phrases):
+        raise ValueError
+    return phrases
+
+
+def _nothing(text: str) -> None:
+    raise ValueError
+
+
+_ON = "'on' or 'off'"
+ROWS = {
+    "Normalisation": _Row("", _nothing, _ON),
+    "Scope check": _Row("", _nothing, _ON),
+    "Claims of what was done": _Row("", _nothing, _ON),
+    "Promises": _Row("", _nothing, _ON),
+    "Links in answers": _Row("", _nothing, _ON),
+    "Injection screening": _Row(
+        "injection_points", _count("point", 1, 100), "'on', 'off', or from 1 to 100 points, for example '5 points'"
+    ),
+    "Personal data in answers": _Row(
+        "personal_data", _one_of(*PersonalData), "'only the customer's own', 'never' or 'off'"
+    ),
+    "Facts that nothing supports": _Row("unsupported", _one_of(*Unsupported), "'removed', 'flagged' or 'off'"),
+    "Never says": _Row("never_says", _phrases, "words or phrases of three letters or more with commas between them"),
+    "Phone numbers of": _Row("phone_regions", _countries, "countries by their two letters, for example 'GB, US, DE'"),
+    "Request in bytes": _Row(
+        "request_bytes", _count("byte", 1, 1_000_000), "1 to 1,000,000 bytes, for example '64,000 bytes'"
+    ),
+    "Request in tokens": _Row(
+        "request_tokens", _count("token", 1, 200_000), "1 to 200,000 tokens, for example '8,000 tokens'"
+    ),
+    "A request that is too long": _Row("too_long", _one_of(*TooLong), "'refused' or 'cut off'"),
+    "Forecast cost of a run": _Row(
+        "forecast_usd", _money, "an amount in US dollars above 0 and up to 10,000, for example '$0.50'"
+    ),
+    "Length of an answer": _Row(
+        "answer_characters",
+        _count("character", 100, 60_000),
+        "100 to 60,000 characters, as in '8,000 characters'",
+    ),
+}
+"""The rows by name."""
+
+
+def read_guardrails(
+    rows: Iterable[tuple[int, dict[str, str]]], hint: Callable[[str, Sequence[str]], str]
+) -> tuple[GuardrailSettings, list[tuple[int, str]]]:
+    """Read the rows.
+
+    Args:
+        rows: Line, and cells by column name in lower case.
+        hint: Says which known name a mistaken one is nearest to, if any.
+
+    Returns:
+        The settings, and each mistake with its line.
+    """
+    values: dict[str, Any] = {}
+    off: set[str] = set()
+    lines: dict[str, int] = {}
+    problems: list[tuple[int, str]] = []
+    known = {name.casefold(): name for name in ROWS}
+    for line, row in rows:
+        if "guardrail" not in row or "setting" not in row:
+            continue
+        given, setting = row["guardrail"], row["setting"].strip()
+        name = known.get(given.casefold())
+        if name is None:
+            listed = ", ".join(repr(each) for each in ROWS)
+            problems.append((line, f"unknown guardrail {given!r}{hint(given, list(ROWS)) or '.'} They are {listed}"))
+        elif name in lines:
+            problems.append((line, f"the guardrail {name!r} stands twice; first in line {lines[name]}"))
+        else:
+            lines[name] = line
+            if problem := _read(name, setting, values, off):
+                problems.append((line, problem))
+    return GuardrailSettings(off=frozenset(off), **values), problems
+
+
+def _read(name: str, setting: str, values: dict[str, Any], off: set[str]) -> str:
+    """Take a row's setting; returns what is wrong with it, or nothing."""
+    row = ROWS[name]
+    if name in SWITCHES and setting.casefold() in ("on", "off"):
+        if setting.casefold() == "off":
+            off.add(SWITCHES[name])
+        return ""
+    try:
+        values[row.field] = row.read(setting)
+    except ValueError:
+        return f"{name!r} is {setting!r}; allowed is {row.allowed}"
+    return ""

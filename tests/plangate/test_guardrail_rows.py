@@ -1,0 +1,88 @@
+"""The section `Guardrails` of a scope file: what an owner may set, and what is said about mistakes."""
+
+from __future__ import annotations
+
+import pytest
+
+from plangate.guardrails import SWITCHES, GuardrailSettings, PersonalData, TooLong, Unsupported
+from plangate.scope import parse_scope
+
+HEAD = """# Shop
+
+## Purpose
+
+Sells.
+
+## Tools
+
+| Tool | What it does | When |
+|---|---|---|
+
+## Guardrails
+
+| Guardrail | Setting | Why |
+|---|---|---|
+"""
+
+
+def read(*rows: str) -> tuple[GuardrailSettings, list[tuple[int | None, str]]]:
+    scope, problems = parse_scope(HEAD + "\n".join(f"| {row} | because |" for row in rows) + "\n")
+    return scope.guardrails, [(each.line, each.problem) for each in problems]
+
+
+def test_without_the_section_everything_is_on() -> None:
+    scope, problems = parse_scope(HEAD.partition("## Guardrails")[0])
+    assert (scope.guardrails, problems) == (GuardrailSettings(), [])
+    assert scope.guardrails.off == frozenset()
+
+
+def test_every_row_can_be_set() -> None:
+    found, problems = read(
+        "Injection screening | 7 points", "personal data in answers | Only the customer’s own",
+        "Facts that nothing supports | flagged", 'Never says | "best price", guarantee, I promise',
+        "Phone numbers of | GB, US and DE", "Request in bytes | 9,000 bytes", "Request in tokens | 500 tokens",
+        "A request that is too long | cut off", "Forecast cost of a run | $0.50",
+        "Length of an answer | 900 characters",
+    )  # fmt: skip
+    assert problems == []
+    assert found == GuardrailSettings(
+        injection_points=7, personal_data=PersonalData.OWN, unsupported=Unsupported.FLAGGED,
+        never_says=("best price", "guarantee", "I promise"), phone_regions=("GB", "US", "DE"), request_bytes=9000,
+        request_tokens=500, too_long=TooLong.CUT, forecast_usd=0.5, answer_characters=900,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_needs_the_word_off(name: str) -> None:
+    found, problems = read(f"{name} | off")
+    assert (found.off, problems) == (frozenset({SWITCHES[name]}), [])
+    assert read(f"{name} | on") == (GuardrailSettings(), [])
+    _, problems = read(f"{name} | no")
+    assert problems == [(16, problems[0][1])]
+    assert "allowed is" in problems[0][1]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("Forecast cost of a run | 0.50 EUR", "an amount in US dollars"),
+        ("Forecast cost of a run | -1 USD", "above 0"),
+        ("Forecast cost of a run | 12", "US dollars"),
+        ("Injection screening | 0 points", "1 to 100 points"),
+        ("Request in bytes | 9,000 tokens", "for example '64,000 bytes'"),
+        ("Phone numbers of | Britain", "'GB, US, DE'"),
+        ("Never says | ,", "words or phrases"),
+        ("Injection screning | off", "did you mean 'Injection screening'?"),
+        ("Size limits | off", "unknown guardrail 'Size limits'"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line_and_what_is_allowed(row: str, words: str) -> None:
+    _, problems = read("Promises | off", row)
+    ((line, text),) = problems
+    assert line == 17
+    assert words in text
+
+
+def test_a_row_twice() -> None:
+    _, problems = read("Promises | off", "promises | on")
+    assert problems == [(17, "the guardrail 'Promises' stands twice; first in line 16")]
