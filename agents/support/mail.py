@@ -83,7 +83,11 @@ def _message(ctx: ToolContext, to: str, subject: str, body: str) -> EmailMessage
 def _deliver(host: str, port: int, message: EmailMessage) -> None:
     to = str(message["To"])
     try:
-        with smtplib.SMTP(host, port, timeout=SMTP_SECONDS) as server:
+        server = smtplib.SMTP(host, port, timeout=SMTP_SECONDS)
+    except (OSError, smtplib.SMTPException) as error:
+        raise _lost(to, error, ErrorType.NETWORK) from None
+    try:
+        with server:
             server.send_message(message)
     except smtplib.SMTPRecipientsRefused as refusal:
         code, answer = next(iter(refusal.recipients.values()))
@@ -93,15 +97,16 @@ def _deliver(host: str, port: int, message: EmailMessage) -> None:
         refused = _said(to, error.smtp_code, error.smtp_error)
         raise ToolError(refused, transient=later, permanent=not later) from None
     except (OSError, smtplib.SMTPException) as error:
-        raise _lost(to, error) from None
+        # It may have been taken: not `Network`, which says that nothing was sent.
+        raise _lost(to, error, ErrorType.UNAVAILABLE) from None
 
 
-def _lost(to: str, error: Exception) -> ToolError:
+def _lost(to: str, error: Exception, otherwise: ErrorType) -> ToolError:
     if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):  # smtplib wraps some of them
         said = f"e-mail to {to!r}: the mail server didn't answer within {SMTP_SECONDS:g} s"
         return ToolError(said, transient=True, type=ErrorType.TIMEOUT)
     said = f"e-mail to {to!r}: the connection to the mail server failed: {type(error).__name__}"
-    return ToolError(said, transient=True, type=ErrorType.NETWORK)
+    return ToolError(said, transient=True, type=otherwise)
 
 
 def _said(to: str, code: int, said: bytes | str) -> str:

@@ -41,8 +41,11 @@ async def refund(ctx: ToolContext, order_id: str, amount: float, reason: str) ->
         said = f"the payment service didn't answer within {TOTAL_SECONDS:g} s"
         raise ToolError(f"refund of order {order_id!r}: {said}", transient=True, type=ErrorType.TIMEOUT) from None
     except httpx2.TransportError as error:
-        said = f"can't reach the payment service: {type(error).__name__}"
-        raise ToolError(f"refund of order {order_id!r}: {said}", transient=True, type=ErrorType.NETWORK) from None
+        # Only a connection that was never made says that nothing was sent.
+        unsent = isinstance(error, httpx2.ConnectError)
+        verb, kind = ("can't reach", ErrorType.NETWORK) if unsent else ("lost", ErrorType.UNAVAILABLE)
+        said = f"{verb} the payment service: {type(error).__name__}"
+        raise ToolError(f"refund of order {order_id!r}: {said}", transient=True, type=kind) from None
     if response.status_code not in (200, 201):
         _refused(order_id, response)
     return _read(order_id, response)
