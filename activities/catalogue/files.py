@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from activities.catalogue.problems import Problems
+from plangate.problems import Problems
 
 REQUIRED = ("scope.md", "agent.yaml", "tools.py")
 OPTIONAL = ("offline.yaml", "prompts/planner.md", "prompts/responder.md")

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from activities.catalogue.code import Package, import_file
-from activities.catalogue.problems import Problems
+from plangate.problems import Problems
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -12,17 +12,18 @@ from typing import Any
 
 from activities.catalogue.code import Package, import_file
 from activities.catalogue.files import read_folder, version
-from activities.catalogue.problems import BrokenAgent, Problems
+from activities.catalogue.problems import BrokenAgent
 from activities.catalogue.rules import SCOPE_FILE, check_rules, check_summary
 from activities.catalogue.settings import read_settings
 from activities.catalogue.tools import ToolsFound, read_tools
-from activities.catalogue.yaml_files import read_yaml
 from plangate.agents import AgentSettings, AgentSummary, Scope
 from plangate.errors import ErrorType, PlangateError
 from plangate.policy import Action, Verdict
+from plangate.problems import Problems
 from plangate.scope import parse_scope
 from plangate.toolkit import Tool, ToolPolicy
 from plangate.wording import suggestion
+from plangate.yaml_files import read_yaml
 
 AGENT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 RESERVED_AGENTS = frozenset(

@@ -1,4 +1,4 @@
-"""The mistakes of an agent folder, gathered while it is read."""
+"""The error of an agent folder with mistakes."""
 
 from __future__ import annotations
 
@@ -27,25 +27,3 @@ class BrokenAgent(PlangateError):
             type=ErrorType.BROKEN_AGENT,
             details=[str(problem) for problem in self.problems],
         )
-
-
-class Problems:
-    """Collects the mistakes of one folder; a mistake that is found twice is kept once."""
-
-    def __init__(self) -> None:
-        self._found: dict[ScopeProblem, None] = {}
-
-    def add(self, file: str, line: int | None, problem: str) -> None:
-        """Note a mistake in a line (from 1) of a file, or in the file as a whole."""
-        self._found[ScopeProblem(file=file, line=line, problem=problem)] = None
-
-    def extend(self, problems: Sequence[ScopeProblem]) -> None:
-        """Note mistakes found elsewhere."""
-        self._found.update(dict.fromkeys(problems))
-
-    def sorted(self) -> list[ScopeProblem]:
-        """All mistakes by file and line."""
-        return sorted(self._found, key=lambda problem: (problem.file, problem.line or 0))
-
-    def __bool__(self) -> bool:
-        return bool(self._found)

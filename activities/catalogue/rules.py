@@ -6,11 +6,11 @@ import string
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from activities.catalogue.problems import Problems
 from activities.catalogue.tools import FILE as TOOLS_FILE
 from activities.catalogue.tools import ToolsFound
 from plangate.agents import Scope
 from plangate.policy import Condition
+from plangate.problems import Problems
 from plangate.toolkit import Tool
 from plangate.wording import suggestion
 

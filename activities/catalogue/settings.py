@@ -7,10 +7,10 @@ import re
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from activities.catalogue.problems import Problems
-from activities.catalogue.yaml_files import line_at, line_of, read_yaml
 from plangate.agents import AgentSettings, ModelSettings
+from plangate.problems import Problems
 from plangate.wording import suggestion
+from plangate.yaml_files import line_at, line_of, read_yaml
 
 SETTING_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 MODELS: dict[tuple[str, ...], type[BaseModel]] = {(): AgentSettings, ("models",): ModelSettings}

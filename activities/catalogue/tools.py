@@ -12,8 +12,8 @@ from types import ModuleType
 
 from activities.catalogue.code import Package
 from activities.catalogue.importing import FunctionNode, function_decorated_at, import_noting, parse_all
-from activities.catalogue.problems import Problems
 from plangate.plans import RESERVED_NAMES
+from plangate.problems import Problems
 from plangate.toolkit import TOOL_ATTRIBUTE, Effect, Idempotency, Tool
 
 FILE = "tools.py"

@@ -12,13 +12,13 @@ from typing import Any
 import yaml
 
 from activities.catalogue import LoadedAgent
-from activities.catalogue.problems import Problems
-from activities.catalogue.yaml_files import line_at, read_yaml
 from plangate import expressions, strictjson
 from plangate.errors import InvalidInput, PlangateError
 from plangate.plans import Plan, PlanProblem, Step
 from plangate.policy import Action, Verdict
+from plangate.problems import Problems
 from plangate.validation import dependencies, validate_plan
+from plangate.yaml_files import line_at, read_yaml
 
 MAX_BYTES = 1_000_000
 GATES = {Action.ALLOW: "by itself", Action.ASK: "asks first", Action.BLOCK: "never"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from activities.catalogue.problems import Problems
+from plangate.problems import Problems
 
 
 def read_yaml(text: str, file: str, problems: Problems) -> tuple[yaml.Node | None, Any]:
