@@ -17,12 +17,14 @@ from temporalio import activity
 from activities import faults, ledger
 from activities.breakers import Permit
 from activities.catalogue import LoadedAgent
+from activities.injection.tools import NO_FAULTS, NoFaults
 from activities.invoking import LazyConnection, encode, invoke
 from activities.ledger import LedgerState
 from activities.scopes import load_scope
 from activities.storage.store import Store
 from plangate import strictjson
 from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
+from plangate.faultplan import KillPoint
 from plangate.tasks import ScopeEntry, ToolCall
 from plangate.toolkit import Effect, Idempotency, Tool, ToolContext
 
@@ -50,10 +52,13 @@ class Effects:
         store: The project's database.
         environ: Where agents' settings may be overridden.
         executor: Where sync tools run.
+        injected: Faults on purpose; none by default.
     """
 
-    def __init__(self, store: Store, *, environ: Mapping[str, str], executor: Executor) -> None:
-        self._store, self._environ, self._executor = store, environ, executor
+    def __init__(
+        self, store: Store, *, environ: Mapping[str, str], executor: Executor, injected: NoFaults = NO_FAULTS
+    ) -> None:
+        self._store, self._environ, self._executor, self._injected = store, environ, executor, injected
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def make(self, checked: Checked) -> str:
@@ -63,8 +68,13 @@ class Effects:
             AlreadyFailed: The ledger says that the effect failed for sure.
         """
         if checked.tool.settings.effect is Effect.CONSEQUENTIAL:
-            return await _to_the_end(self._in_turn(checked))
+            text = await _to_the_end(self._in_turn(checked))
+            self._at(KillPoint.BEFORE_COMPLETION, checked)
+            return text
         return await self._plain(checked)
+
+    def _at(self, point: KillPoint, checked: Checked) -> None:
+        self._injected.at(point, checked.tool, checked.call)
 
     async def _plain(self, checked: Checked) -> str:
         """A call that changes nothing outside."""
@@ -83,6 +93,7 @@ class Effects:
         """A consequential call. An attempt of its key that ran out of time but still works here is waited for."""
         turn = self._turns.setdefault(checked.call.key, asyncio.Lock())
         async with turn:
+            self._at(KillPoint.BEFORE_INTENT, checked)
             if checked.tool.settings.idempotency is Idempotency.LEDGER:
                 return await self._in_ledger(checked)
             return await self._beside_ledger(checked)
@@ -92,27 +103,32 @@ class Effects:
         try:
             async with self._store.transaction() as conn:
                 known, _ = await self._claim(conn, checked)
-                if known is None:
-                    text = encode(checked.tool, await self._invoke(checked, conn))
-                    await self._keep(conn, checked, text)
-                    return text
+                if known is not None:
+                    return known
+                self._at(KillPoint.AFTER_INTENT, checked)
+                text = encode(checked.tool, await self._invoke(checked, conn))
+                self._at(KillPoint.AFTER_EFFECT, checked)
+                await self._keep(conn, checked, text)
         except PlangateError as error:
             if error.type.kind is ErrorKind.BUSINESS:
                 await self._note_end(checked, LedgerState.FAILED, error)
             raise
-        return known
+        self._at(KillPoint.AFTER_COMMIT, checked)
+        return text
 
     async def _beside_ledger(self, checked: Checked) -> str:
         """The intent is committed before the effect, the outcome after it."""
         known, first = await self._store.together(lambda conn: self._claim(conn, checked))
         if known is not None:
             return known
+        self._at(KillPoint.AFTER_INTENT, checked)
         try:
             found = None if first else await self._read_back(checked)
             value = found if found is not None else await self._invoke(checked, None)
         except Exception as error:
             await self._note_failure(checked, error, first=first)
             raise
+        self._at(KillPoint.AFTER_EFFECT, checked)
         try:
             text = encode(checked.tool, value)
         except PlangateError as error:
@@ -123,6 +139,7 @@ class Effects:
             await self._note_end(checked, LedgerState.UNKNOWN, unclear)
             raise unclear from None
         await self._store.together(lambda conn: self._keep(conn, checked, text))
+        self._at(KillPoint.AFTER_COMMIT, checked)
         return text
 
     async def _claim(self, conn: AsyncConnection, checked: Checked) -> tuple[str | None, bool]:
@@ -198,10 +215,12 @@ class Effects:
     async def _invoke(self, checked: Checked, database: AsyncConnection | None) -> Any:
         tool = checked.tool
         context = self._context(checked, database)
+
+        def work() -> Awaitable[Any]:
+            return invoke(tool.function, tool, checked.args, context, executor=self._executor, is_async=tool.is_async)
+
         with checked.permit.watch(_type_of):
-            return await invoke(
-                tool.function, tool, checked.args, context, executor=self._executor, is_async=tool.is_async
-            )
+            return await self._injected.around(tool, checked.call, work)
 
     def _context(self, checked: Checked, database: AsyncConnection | None) -> ToolContext:
         call = checked.call

@@ -23,6 +23,7 @@ from activities.binding import bind_arguments
 from activities.breakers import Breakers, Permit, Refusal
 from activities.catalogue import Catalogue
 from activities.effects import AlreadyFailed, Checked, Effects
+from activities.injection.tools import NO_FAULTS, NoFaults
 from activities.invoking import as_result
 from activities.ledger import LedgerState
 from activities.models.beats import Beats
@@ -49,6 +50,7 @@ class ToolActivities:
         environ: Where agents' settings may be overridden.
         executor: Where sync tools run.
         breakers: What is known of the tools' dependencies.
+        injected: Faults on purpose; none by default.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class ToolActivities:
         environ: Mapping[str, str] | None = None,
         executor: Executor | None = None,
         breakers: Breakers | None = None,
+        injected: NoFaults = NO_FAULTS,
     ) -> None:
         self._catalogue, self._store = catalogue, store
         self._breakers = breakers or Breakers(store)
@@ -66,6 +69,7 @@ class ToolActivities:
             store,
             environ=os.environ if environ is None else environ,
             executor=executor or ThreadPoolExecutor(max_workers=64, thread_name_prefix="tool"),
+            injected=injected,
         )
 
     @activity.defn(dynamic=True)

@@ -26,6 +26,9 @@ from activities.binding import BindingActivities
 from activities.breakers import Breakers
 from activities.catalogue import Catalogue, agents_folder
 from activities.guardrails.forecasting import Forecasts
+from activities.injection.enabling import banner, find_injector
+from activities.injection.injector import Injector
+from activities.injection.tools import NO_FAULTS, ToolFaults
 from activities.models import ModelAccessSettings, ModelClient, Role
 from activities.models.prices import load_prices
 from activities.planning import PlanningActivities
@@ -39,6 +42,7 @@ from plangate.runs import TASK_QUEUE
 from plangate.temporal import PlangatePlugin
 from workers.connection import connect, find_target
 from workers.health import serve_health
+from workers.injection import FaultyWorkflows, known_names
 from workers.settings import Settings
 from workers.setup import missing_attributes
 from workers.sweeper import sweeping
@@ -58,6 +62,7 @@ def make_worker(
     task_queue: str = TASK_QUEUE,
     environ: Mapping[str, str] | None = None,
     breakers: Breakers | None = None,
+    injector: Injector | None = None,
 ) -> Worker:
     """A worker with everything that runs need.
 
@@ -70,6 +75,7 @@ def make_worker(
         task_queue: Where to poll.
         environ: Where agents' settings may be overridden; the process's environment by default.
         breakers: What is known of dependencies; share it with `models`.
+        injector: Faults on purpose; none by default.
     """
     breakers = breakers or Breakers(store, settings.breaker_rules)
     executor = ThreadPoolExecutor(max_workers=settings.tool_threads, thread_name_prefix="tool")
@@ -78,7 +84,14 @@ def make_worker(
     planning = PlanningActivities(catalogue, models, store)
     responding = RespondingActivities(catalogue, models, store)
     recording = RecordingActivities(store)
-    tools = ToolActivities(catalogue, store, environ=environ, executor=executor, breakers=breakers)
+    tools = ToolActivities(
+        catalogue,
+        store,
+        environ=environ,
+        executor=executor,
+        breakers=breakers,
+        injected=ToolFaults(injector) if injector else NO_FAULTS,
+    )
     return Worker(
         client,
         task_queue=task_queue,
@@ -96,6 +109,7 @@ def make_worker(
         max_concurrent_activities=settings.concurrent_activities,
         max_heartbeat_throttle_interval=timedelta(seconds=0.2),
         graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_seconds),
+        plugins=[FaultyWorkflows(injector)] if injector else [],
     )
 
 
@@ -146,6 +160,9 @@ async def serve(settings: Settings) -> None:
     catalogue = Catalogue.load([agents_folder(settings.agents)])
     for name, problems in catalogue.broken.items():
         log.error("agent not served", agent=name, problems=[str(problem) for problem in problems])
+    injector = find_injector(os.environ, names=known_names(catalogue))
+    if injector is not None:
+        log.warning(banner(injector))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -153,10 +170,12 @@ async def serve(settings: Settings) -> None:
     with tracing() as interceptors:
         client = await connect(find_target(settings.data), plugins=[PlangatePlugin(interceptors)])
         await check_namespace(client)
-        await _poll(client, catalogue, settings, stop)
+        await _poll(client, catalogue, settings, stop, injector)
 
 
-async def _poll(client: Client, catalogue: Catalogue, settings: Settings, stop: asyncio.Event) -> None:
+async def _poll(
+    client: Client, catalogue: Catalogue, settings: Settings, stop: asyncio.Event, injector: Injector | None
+) -> None:
     async with (
         await Store.open(settings.database_url, upgrade=settings.migrate) as store,
         ModelClient(
@@ -173,7 +192,12 @@ async def _poll(client: Client, catalogue: Catalogue, settings: Settings, stop: 
             settings=settings,
             task_queue=settings.task_queue,
             breakers=breakers,
+            injector=injector,
         )
+        if injector is not None:
+            from activities.storage.faults import inject_into
+
+            inject_into(store.engines, injector)
         sweeper = sweeping(client, store, every_seconds=settings.sweep_seconds)
         async with worker, serve_health(settings.health_port), sweeper:
             broken = {name: len(problems) for name, problems in catalogue.broken.items()}

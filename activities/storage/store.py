@@ -112,6 +112,11 @@ class Store:
         await self.close()
 
     @property
+    def engines(self) -> Engines:
+        """What it is connected by."""
+        return self._engines
+
+    @property
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
         return self._engines.write.dialect.name

@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 from email import message_from_bytes, policy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from activities.injection.smtp import FaultyMail
 
 MAX_MESSAGE_BYTES = 1_000_000
 
@@ -53,23 +56,37 @@ class Mailbox:
 
 
 class SinkHandler:
-    """What aiosmtpd calls when a message has arrived."""
+    """What aiosmtpd calls when a message has arrived.
 
-    def __init__(self, mailbox: Mailbox) -> None:
-        self._mailbox = mailbox
+    Args:
+        mailbox: Where it goes.
+        faults: What may go wrong on purpose; nothing by default.
+    """
+
+    def __init__(self, mailbox: Mailbox, faults: FaultyMail | None = None) -> None:
+        self._mailbox, self._faults = mailbox, faults
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Keep the message, with its envelope in two headers."""
         recipients = ", ".join(envelope.rcpt_tos)
         head = f"X-Envelope-From: {envelope.mail_from}\r\nX-Envelope-To: {recipients}\r\n".encode()
         content = envelope.content or b""
-        self._mailbox.keep(head + (content if isinstance(content, bytes) else content.encode()))
-        return "250 Kept"
+        content = content if isinstance(content, bytes) else content.encode()
+
+        async def keep() -> str:
+            self._mailbox.keep(head + content)
+            return "250 Kept"
+
+        if self._faults is None or server.transport is None:
+            return await keep()
+        return await self._faults.deliver(keep, content, {"to": recipients}, server.transport)
 
 
-def smtp_session(mailbox: Mailbox) -> SMTP:
+def smtp_session(mailbox: Mailbox, faults: FaultyMail | None = None) -> SMTP:
     """The protocol of one SMTP connection, for `loop.create_server`."""
-    return SMTP(SinkHandler(mailbox), data_size_limit=MAX_MESSAGE_BYTES, enable_SMTPUTF8=True, hostname="localhost")
+    return SMTP(
+        SinkHandler(mailbox, faults), data_size_limit=MAX_MESSAGE_BYTES, enable_SMTPUTF8=True, hostname="localhost"
+    )
 
 
 def mailbox_routes(mailbox: Mailbox) -> list[Route]:

@@ -21,24 +21,29 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import uvicorn
+from aiosmtpd.smtp import SMTP
 from data import generate
 from mail_sink import Mailbox, mailbox_routes, smtp_session
 from payment_service import PaymentBook, payment_routes
 from starlette.applications import Starlette
 
+from activities.injection.enabling import banner, find_injector
+from activities.injection.injector import Injector
+from plangate.errors import InvalidInput
+
 HOST = "127.0.0.1"
-EXIT_PORT_TAKEN = 3
+EXIT_USAGE, EXIT_PORT_TAKEN = 2, 3
 
 
 class Server(uvicorn.Server):
     """uvicorn's server that says when it is ready and leaves the signals to `main`."""
 
-    def __init__(self, app: Starlette, on_ready: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
-        )
+    def __init__(self, app: Any, on_ready: Callable[[], None], **settings: Any) -> None:
+        usual: dict[str, Any] = {"log_level": "warning", "access_log": False, "lifespan": "off"}
+        super().__init__(uvicorn.Config(app, timeout_graceful_shutdown=2, **usual, **settings))
         self._on_ready = on_ready
 
     @contextlib.contextmanager
@@ -81,12 +86,27 @@ def open_book(folder: Path) -> PaymentBook:
     return PaymentBook(folder / "payments.sqlite", payments)
 
 
-async def serve(folder: Path, http: socket.socket, smtp: socket.socket, until_eof: bool) -> None:
+async def serve(
+    folder: Path, http: socket.socket, smtp: socket.socket, until_eof: bool, injector: Injector | None = None
+) -> None:
     """Run both services until told to stop."""
     loop = asyncio.get_running_loop()
     mailbox, book = Mailbox(folder / "mail"), open_book(folder)
-    sink = await loop.create_server(lambda: smtp_session(mailbox), sock=smtp)
-    server = Server(Starlette(routes=[*payment_routes(book), *mailbox_routes(mailbox)]), lambda: _say_ready(http, smtp))
+    app = Starlette(routes=[*payment_routes(book), *mailbox_routes(mailbox)])
+    faults = None
+    if injector is not None:
+        from faulty_services import FaultyServices
+
+        faults = FaultyServices(app, injector)
+
+    def session() -> SMTP:
+        return smtp_session(mailbox, faults.mail if faults else None)
+
+    sinks = [await loop.create_server(session, sock=smtp)]
+    settings = faults.settings if faults else {}
+    server = Server(faults.app if faults else app, lambda: _say_ready(http, smtp), **settings)
+    if faults is not None:
+        faults.own(sinks, session, server)
 
     def stop() -> None:
         server.should_exit = True
@@ -98,7 +118,8 @@ async def serve(folder: Path, http: socket.socket, smtp: socket.socket, until_eo
     try:
         await server.serve(sockets=[http])
     finally:
-        sink.close()
+        for sink in sinks:
+            sink.close()
         book.close()
 
 
@@ -135,6 +156,13 @@ def main() -> int:
     parser.add_argument("--smtp-port", type=int, default=0, help="port of the mail sink")
     parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
     options = parser.parse_args()
+    try:
+        injector = find_injector(os.environ)
+    except InvalidInput as error:
+        print(error, file=sys.stderr)
+        return EXIT_USAGE
+    if injector is not None:
+        print(banner(injector), file=sys.stderr, flush=True)
     options.data.mkdir(parents=True, exist_ok=True)
     memory = options.data / "ports.json"
     ports = _remembered(memory)
@@ -145,7 +173,7 @@ def main() -> int:
         print(f"can't listen on the port asked for: {error}; give another or leave it out", file=sys.stderr)
         return EXIT_PORT_TAKEN
     memory.write_text(json.dumps({"payments": http.getsockname()[1], "smtp": smtp.getsockname()[1]}), encoding="utf-8")
-    asyncio.run(serve(options.data, http, smtp, options.until_eof))
+    asyncio.run(serve(options.data, http, smtp, options.until_eof, injector))
     return 0
 
 

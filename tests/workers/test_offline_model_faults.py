@@ -14,10 +14,14 @@ import openai
 import pytest
 from openai import OpenAI
 
+from activities.injection.enabling import load_fault_plan
+from activities.injection.injector import Injector
 from plangate import strictjson
-from plangate.errors import PlangateError
+from plangate.errors import InvalidInput, PlangateError
+from plangate.faultplan import Fault
+from plangate.faultplan_file import parse_fault_plan
 from plangate.plans import PlanProposal
-from workers.offline_model.faults import Fault, FaultPlanError, Injector, load_fault_plan, read_fault_plan
+from workers.offline_model.faults import pick
 from workers.offline_model.prompts import Message, Prompt
 from workers.offline_model.server import ServerSettings
 from workers.offline_model.testing import serving
@@ -219,13 +223,17 @@ def prompt(task: str = "plan", **values: Any) -> Prompt:
     return Prompt("responses", "m", (Message("user", "Where is order 1060?"),), task=task, **values)
 
 
+def injector_of(plan: dict[str, Any]) -> Injector:
+    return Injector(parse_fault_plan(json.dumps(plan), source="test"))
+
+
 def picks(injector: Injector, count: int, **values: Any) -> list[Fault | None]:
-    found = [injector.pick(prompt(**values)) for _ in range(count)]
+    found = [pick(injector, prompt(**values)) for _ in range(count)]
     return [rule.fault if rule else None for rule in found]
 
 
 def test_skip_and_times() -> None:
-    injector = Injector(read_fault_plan({"faults": [{"fault": "cut", "skip": 1, "times": 2}]}, source="test"))
+    injector = injector_of({"faults": [{"fault": "cut", "skip": 1, "times": 2}]})
     assert picks(injector, 5) == [None, Fault.CUT, Fault.CUT, None, None]
 
 
@@ -240,7 +248,7 @@ def test_skip_and_times() -> None:
     ],
 )
 def test_match(match: dict[str, Any], fits: dict[str, Any], fits_not: dict[str, Any]) -> None:
-    injector = Injector(read_fault_plan({"faults": [{"fault": "empty", "match": match}]}, source="test"))
+    injector = injector_of({"faults": [{"fault": "empty", "match": match}]})
     assert picks(injector, 1, **fits_not) == [None]
     assert picks(injector, 1, **fits) == [Fault.EMPTY]
 
@@ -251,13 +259,13 @@ def test_match_by_content_and_model() -> None:
         {"fault": "cut", "match": {"model": "x"}},
         {"fault": "deep", "match": {"contains": "1060", "model": "m", "api": "responses"}},
     ]
-    assert picks(Injector(read_fault_plan({"faults": rules}, source="test")), 1) == [Fault.DEEP]
+    assert picks(injector_of({"faults": rules}), 1) == [Fault.DEEP]
 
 
 def test_a_seed_repeats_a_storm() -> None:
     def storm(seed: int) -> list[Fault | None]:
         rules = [{"fault": "server_error", "probability": 0.3}, {"fault": "rate_limited", "probability": 0.3}]
-        return picks(Injector(read_fault_plan({"seed": seed, "faults": rules}, source="test")), 40)
+        return picks(injector_of({"seed": seed, "faults": rules}), 40)
 
     assert storm(1) == storm(1)
     assert storm(1) != storm(2)
@@ -272,5 +280,5 @@ def test_plan_file(tmp_path: Path) -> None:
     plan = load_fault_plan(path)
     assert (plan.seed, plan.faults[0].retry_after, plan.faults[0].times) == (3, "2", 1)
     path.write_text("faults: [")
-    with pytest.raises(FaultPlanError, match="can't be read"):
+    with pytest.raises(InvalidInput, match="not YAML"):
         load_fault_plan(path)

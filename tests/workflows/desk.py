@@ -21,6 +21,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.breakers import Breakers
 from activities.catalogue import Catalogue
+from activities.injection.injector import Injector
 from activities.models import ModelAccessSettings, ModelClient
 from activities.storage.store import Store
 from plangate.approvals import ApprovalRequest
@@ -131,7 +132,13 @@ async def pending(handle: WorkflowHandle[Any, Any], count: int = 1) -> list[Appr
 
 @asynccontextmanager
 async def desk(
-    client: Client, folder: Path, *, agents: Path = AGENTS, database_url: str | None = None, **settings: Any
+    client: Client,
+    folder: Path,
+    *,
+    agents: Path = AGENTS,
+    database_url: str | None = None,
+    injector: Injector | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Desk]:
     """A worker, its database and its model, for one test."""
     effects = folder / "effects.jsonl"
@@ -158,6 +165,7 @@ async def desk(
                 task_queue=queue,
                 environ={"PLANGATE_DESK_EFFECTS_FILE": str(effects)},
                 breakers=breakers,
+                injector=injector,
             )
             async with worker:
                 yield Desk(client, store, model, effects, queue)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
+from activities.injection.enabling import banner, find_injector, load_fault_plan
+from activities.injection.injector import Injector
+from plangate.errors import InvalidInput
+from plangate.faultplan import FaultPlan
 from workers.offline_model.engine import OfflineModel
-from workers.offline_model.faults import FaultPlan, FaultPlanError, load_fault_plan
 from workers.offline_model.server import ServerSettings, serve
 
 _PORT = 8087
@@ -27,20 +31,20 @@ def main(arguments: list[str] | None = None) -> int:
     if options.check:
         return 2 if problems else 0
     try:
-        faults = load_fault_plan(options.faults) if options.faults else FaultPlan()
-    except FaultPlanError as error:
+        faults = Injector(load_fault_plan(options.faults)) if options.faults else find_injector(os.environ)
+    except InvalidInput as error:
         print(f"offline model: {error}", file=sys.stderr)
         return 2
     if not options.quiet:
         print(BANNER, end="", file=sys.stderr)
-    if faults.faults:
-        print(f"offline model: {len(faults.faults)} faults are injected, seed {faults.seed}", file=sys.stderr)
+    if faults is not None:
+        print(f"offline model: {banner(faults)}", file=sys.stderr)
     return serve(
         ServerSettings(
             host=options.host,
             port=options.port,
             agents=folders,
-            faults=faults,
+            faults=faults or Injector(FaultPlan()),
             allow_fault_requests=options.allow_fault_requests,
             latency_seconds=options.latency_ms / 1000,
         )
@@ -57,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=_PORT, help="0 takes a free one (default %(default)s)")
     parser.add_argument("--agents", type=Path, action="append", metavar="DIR", help="folder of agents; may be repeated")
-    parser.add_argument("--faults", type=Path, metavar="FILE", help="a fault plan in YAML, see docs/offline-model.md")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="a fault plan in YAML, see docs/fault-injection.md")
     parser.add_argument(
         "--allow-fault-requests", action="store_true", help="let POST /faults change the fault plan (tests only)"
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import json
-import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from typing import Any
@@ -13,7 +11,8 @@ from typing import Any
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from workers.offline_model.faults import Fault, FaultRule
+from activities.injection.answers import INJECTED, retry_after_header
+from plangate.faultplan import Fault, FaultRule
 from workers.offline_model.replies import Reply, error_body
 
 _STATUS: dict[Fault, tuple[int, str, str | None, str]] = {
@@ -42,13 +41,8 @@ def error_response(rule: FaultRule) -> Response | None:
     if rule.fault not in _STATUS:
         return None
     status, kind, code, message = _STATUS[rule.fault]
-    headers = {"retry-after": _retry_after(rule.retry_after)} if rule.retry_after is not None else {}
-    return JSONResponse(error_body(f"{message} (injected fault)", kind, code), status_code=status, headers=headers)
-
-
-def _retry_after(wanted: str) -> str:
-    kind, _, seconds = wanted.partition(":")
-    return email.utils.formatdate(time.time() + float(seconds), usegmt=True) if kind == "date" else wanted
+    headers = {"retry-after": retry_after_header(rule.retry_after)} if rule.retry_after is not None else {}
+    return JSONResponse(error_body(f"{message} ({INJECTED})", kind, code), status_code=status, headers=headers)
 
 
 def broken_text(rule: FaultRule, reply: Reply) -> Reply:

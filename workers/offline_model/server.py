@@ -17,10 +17,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from workers.offline_model import chat_api, responses_api, tokens
+from activities.injection.injector import Injector
+from plangate.errors import InvalidInput
+from plangate.faultplan import Fault, FaultPlan, FaultRule
+from plangate.faultplan_file import parse_fault_plan
+from workers.offline_model import chat_api, faults, responses_api, tokens
 from workers.offline_model.broken_replies import CutResponse, HangingResponse, broken_text, error_response, streamed
 from workers.offline_model.engine import OfflineModel
-from workers.offline_model.faults import Fault, FaultPlan, FaultPlanError, FaultRule, Injector, read_fault_plan
 from workers.offline_model.prompts import Api, BadRequest, read_prompt
 from workers.offline_model.proposing import BrokenTemplate
 from workers.offline_model.replies import MODEL, Reply, error_body, model_list
@@ -36,7 +39,7 @@ class ServerSettings:
     port: int = 0
     """0 takes a free one."""
     agents: tuple[Path, ...] = ()
-    faults: FaultPlan = field(default_factory=FaultPlan)
+    faults: Injector = field(default_factory=lambda: Injector(FaultPlan()))
     allow_fault_requests: bool = False
     """Whether `POST /faults` may change the fault plan: for tests only."""
     latency_seconds: float = 0.0
@@ -47,7 +50,7 @@ class Endpoints:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.model = OfflineModel(settings.agents)
-        self.injector = Injector(settings.faults)
+        self.injector = settings.faults
         self.calls: Counter[str] = Counter()
         self._latency = settings.latency_seconds
 
@@ -73,11 +76,13 @@ class Endpoints:
         """`GET /faults` shows the fault plan and its counts, `POST` replaces it, `DELETE` empties it."""
         if request.method == "POST":
             try:
-                self.injector.replace(read_fault_plan(json.loads(await request.body()), source="the body"))
-            except (ValueError, FaultPlanError) as error:
-                return JSONResponse(error_body(str(error), "invalid_request_error"), status_code=400)
+                text = (await request.body()).decode("utf-8", "replace")
+                self.injector = Injector(parse_fault_plan(text, source="the body"))
+            except InvalidInput as error:
+                said = "; ".join([error.message, *error.details])
+                return JSONResponse(error_body(said, "invalid_request_error"), status_code=400)
         elif request.method == "DELETE":
-            self.injector.replace(FaultPlan())
+            self.injector = Injector(FaultPlan())
         plan = self.injector.plan.model_dump(mode="json", exclude_defaults=True)
         return JSONResponse({"plan": plan, "injected": self.injector.injected, "calls": dict(self.calls)})
 
@@ -88,10 +93,10 @@ class Endpoints:
             message = str(error) if isinstance(error, BadRequest) else "the body is not JSON"
             return JSONResponse(error_body(message, "invalid_request_error"), status_code=400)
         self.calls[prompt.task or "other"] += 1
-        fault = self.injector.pick(prompt)
+        fault = faults.pick(self.injector, prompt)
         if fault is not None and (broken := self._without_model(fault)) is not None:
             return broken
-        if wait := self._latency + (fault.seconds if fault and fault.fault is Fault.SLOW else 0.0):
+        if wait := self._latency + (fault.delay if fault and fault.fault is Fault.SLOW else 0.0):
             await asyncio.sleep(wait)
         try:
             reply = Reply(prompt, self.model.reply(prompt))
@@ -101,7 +106,7 @@ class Endpoints:
 
     def _without_model(self, fault: FaultRule) -> Response | None:
         if fault.fault is Fault.HANG:
-            return HangingResponse(fault.seconds)
+            return HangingResponse(fault.delay)
         return error_response(fault)
 
 
