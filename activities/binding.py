@@ -13,7 +13,7 @@ from activities.storage.store import Store
 from plangate import expressions, strictjson
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
 from plangate.gating import gate_of
-from plangate.policy import Action, Verdict
+from plangate.policy import GATED, Action, Verdict
 from plangate.runs import INLINE_BYTES, Result
 from plangate.summary import in_words
 from plangate.tasks import BindTask, Bound, Evaluated, EvaluateTask
@@ -53,7 +53,7 @@ class BindingActivities:
         bound = Bound(
             args=args,
             digest=strictjson.digest(args),
-            verdict=agent.verdict(task.tool, args),
+            verdict=agent.verdict(task.tool, args, user=task.user, nth=task.nth),
             summary=in_words(tool.settings.summary, tool.name, args),
             risk=task.risk or tool.settings.risk,
         )
@@ -62,7 +62,7 @@ class BindingActivities:
     async def _settle(self, task: BindTask, bound: Bound, tool: Tool) -> Bound:
         """Store what is too large for history, or open the gate."""
         large = strictjson.size(bound.args) > INLINE_BYTES
-        if large and (bound.verdict.action is Action.ASK or task.gate is not None):
+        if large and (bound.verdict.action in GATED or task.gate is not None):
             message = (
                 f"the arguments of {tool.name} are larger than {INLINE_BYTES // 1024} KiB: no person could check them"
             )
@@ -70,7 +70,7 @@ class BindingActivities:
                 type=ErrorType.INVALID_ARGUMENTS, message=message, attempted=tool.name, step=task.step
             )
             return Bound(verdict=bound.verdict, problems=[message], error=payload)
-        if bound.verdict.action is Action.ASK and task.gate is None:
+        if bound.verdict.action in GATED and task.gate is None:
             await self._store.open_gate(gate_of(task, bound, tool_version=tool.version))
         if bound.verdict.action is Action.ALLOW and large:
             key = f"{task.key}:args"

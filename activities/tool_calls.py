@@ -108,10 +108,12 @@ class ToolActivities:
             digest = strictjson.digest(args)
             if call.digest and call.digest != digest:
                 raise PlangateError("the arguments are not those that were bound", type=ErrorType.NOT_APPROVED)
-            verdict = agent.verdict(tool.name, args)
+            verdict = agent.verdict(tool.name, args, user=call.user, nth=call.nth)
+            if verdict.action is Action.DRAFT:
+                raise PlangateError(f"{tool.name} is only drafted: a person does it", type=ErrorType.BLOCKED)
             if verdict.action is Action.BLOCK:
                 raise PlangateError(f"not allowed: {verdict.reason}", type=ErrorType.BLOCKED)
-            if verdict.action is Action.ASK or call.grant is not None:
+            if verdict.action is not Action.ALLOW or call.grant is not None:
                 check_grant(call, tool, agent_version=agent.version, digest=digest)
         except Exception as failure:  # noqa: BLE001 - every fault gets its type
             raise self._failure(failure, call, attempt, None) from None

@@ -6,10 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from plangate.action_limits import ActionLimit
 from plangate.forecasts import Forecast
 from plangate.guardrails import GuardrailSettings
 from plangate.plans import Plan
 from plangate.policy import Rule, Verdict
+from plangate.spending import SpendingLimit
 from plangate.toolkit import ToolPolicy
 
 
@@ -54,6 +56,12 @@ class Scope(BaseModel):
     tools: dict[str, ScopeTool] = Field(default_factory=dict)
     limits: Limits = Limits()
     guardrails: GuardrailSettings = GuardrailSettings()
+    actions: list[ActionLimit] = Field(default_factory=list)
+    spending: list[SpendingLimit] = Field(default_factory=list)
+
+    def actions_of(self, tool: str) -> list[ActionLimit]:
+        """The limits of a tool's single calls."""
+        return [limit for limit in self.actions if limit.tool == tool]
 
 
 class ScopeProblem(BaseModel):

@@ -110,6 +110,8 @@ class ApprovalRequest(BaseModel):
     decision: ApprovalDecision | None = None
     edits: list[str] = Field(default_factory=list)
     """What an edit changed, one line a field: `amount: 80 → 60`."""
+    draft: bool = False
+    """The agent only prepares this call: a person does it, and answers with what came of it."""
 
     @property
     def settled(self) -> bool:
@@ -147,6 +149,8 @@ class ApprovalGrant(BaseModel):
     by: str = ""
     decided_at: datetime
     expires_at: datetime
+    rule: str = ""
+    """The rules that the person was told of, with spaces between them."""
 
 
 def judge(gate: ApprovalRequest | None, decision: ApprovalDecision, *, now: datetime) -> tuple[ReceiptStatus, str]:
@@ -170,6 +174,10 @@ def judge(gate: ApprovalRequest | None, decision: ApprovalDecision, *, now: date
     if decision.digest and not gate.digest.startswith(decision.digest.lower()):
         return ReceiptStatus.STALE, (
             f"the decision is about other arguments ({decision.digest[:16]}…) than what waits ({gate.digest[:16]}…)"
+        )
+    if gate.draft and decision.action in (DecisionAction.APPROVE, DecisionAction.EDIT):
+        return ReceiptStatus.INVALID, (
+            f"{gate.tool} is only drafted here: do it and say with `plangate respond` what came of it, or reject"
         )
     if decision.action is DecisionAction.EDIT and decision.args is None:
         return ReceiptStatus.INVALID, "an edit gives the arguments to use instead, as an object in `args`"

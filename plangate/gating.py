@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plangate.approvals import ApprovalRequest
 from plangate.keys import approval_id
+from plangate.policy import Action
 from plangate.tasks import BindTask, Bound
 
 
@@ -36,4 +37,5 @@ def gate_of(task: BindTask, bound: Bound, *, tool_version: str) -> ApprovalReque
         revision=task.revision,
         opened_at=task.opened_at,
         deadline=task.deadline,
+        draft=bound.verdict.action is Action.DRAFT,
     )

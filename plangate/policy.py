@@ -4,6 +4,7 @@ A rule is one of
 
     by itself
     asks first
+    drafts it, a person does it
     never
     by itself when amount is under 25, otherwise asks first
     asks first when address.country is not GB, otherwise by itself
@@ -30,12 +31,18 @@ class Action(StrEnum):
     ALLOW = "allow"
     CHANGE = "change"
     ASK = "ask"
+    DRAFT = "draft"
+    """The agent prepares the call; a person does it, and says what came of it."""
     BLOCK = "block"
 
     @property
     def strictness(self) -> int:
         """Higher is stricter."""
         return list(Action).index(self)
+
+
+GATED = frozenset({Action.ASK, Action.DRAFT})
+"""What opens a gate."""
 
 
 class Verdict(BaseModel):
@@ -105,13 +112,19 @@ class Rule(BaseModel):
 
     @property
     def short(self) -> str:
-        """`allow`, `ask`, `never`, or `when` for a rule that depends on the arguments."""
+        """`allow`, `ask`, `draft`, `never`, or `when` for a rule that depends on the arguments."""
         if self.when:
             return "when"
-        return {Action.ALLOW: "allow", Action.BLOCK: "never"}.get(self.then, "ask")
+        return {Action.ALLOW: "allow", Action.BLOCK: "never", Action.DRAFT: "draft"}.get(self.then, "ask")
 
 
-_ACTIONS = {"by itself": Action.ALLOW, "asks first": Action.ASK, "never": Action.BLOCK}
+_ACTIONS = {
+    "by itself": Action.ALLOW,
+    "asks first": Action.ASK,
+    "drafts it": Action.DRAFT,
+    "drafts it, a person does it": Action.DRAFT,
+    "never": Action.BLOCK,
+}
 _OPERATORS: list[tuple[str, str]] = [
     ("is at least", ">="),
     ("is at most", "<="),
@@ -132,7 +145,7 @@ _OPERATORS: list[tuple[str, str]] = [
     (">", ">"),
 ]
 RULE_HELP = (
-    "a rule is 'by itself', 'asks first', 'never', or for example "
+    "a rule is 'by itself', 'asks first', 'drafts it, a person does it', 'never', or for example "
     "'by itself when amount is under 25, otherwise asks first'"
 )
 
@@ -156,7 +169,7 @@ def parse_rule(text: str) -> Rule:
     if words in _ACTIONS:
         return Rule(then=_ACTIONS[words], text=plain)
     match = re.fullmatch(
-        r"(by itself|asks first|never) (?:when|if) (.+?)[,;] (?:otherwise|else) (?:it )?(.+)", plain, re.I
+        r"(by itself|asks first|drafts it|never) (?:when|if) (.+?)[,;] (?:otherwise|else) (?:it )?(.+)", plain, re.I
     )
     if not match or match[3].lower() not in _ACTIONS:
         raise ValueError(f"{plain!r} is not a rule: {RULE_HELP}")

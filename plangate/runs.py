@@ -140,6 +140,8 @@ class CallState(BaseModel):
     """When it began, if its dependency was found to be down since."""
     in_doubt: bool = False
     """With a dependency that is down: whether an earlier attempt may have taken effect."""
+    nth: int = 0
+    """Which call of the tool in this run it is, from 1, where the scope limits that."""
 
 
 class StepState(BaseModel):

@@ -28,14 +28,27 @@ from markdown_it.token import Token
 from plangate.agents import Limits, Scope, ScopeProblem, ScopeTool
 from plangate.guardrail_rows import read_guardrails
 from plangate.guardrails import GuardrailSettings
+from plangate.limit_tables import read_action_limits, read_spending
 from plangate.policy import Action, Rule, parse_rule
 from plangate.scope_limits import LIMITS, limit_value
 from plangate.wording import listed, nearest, suggestion
 
 REQUIRED_SECTIONS = ("Purpose", "Tools")
-SECTIONS = ("Purpose", "What it accepts", "What it may answer", "Tools", "Limits", "Guardrails", "When it stops")
+SECTIONS = (
+    "Purpose",
+    "What it accepts",
+    "What it may answer",
+    "Tools",
+    "Limits of single actions",
+    "Spending limits",
+    "Limits",
+    "Guardrails",
+    "When it stops",
+)
 COLUMNS = {
     "tools": ("Tool", "What it does", "When"),
+    "limits of single actions": ("Tool", "Argument", "Limit", "When exceeded"),
+    "spending limits": ("What", "Counted", "At most", "When exceeded"),
     "limits": ("Limit", "Value", "When reached"),
     "guardrails": ("Guardrail", "Setting"),
     "when it stops": ("Stop", "Who takes over"),
@@ -61,6 +74,8 @@ def parse_scope(text: str, file: str = "scope.md") -> tuple[Scope, list[ScopePro
         tools=reader.tools(),
         limits=reader.limits(),
         guardrails=reader.guardrails(),
+        actions=read_action_limits(reader.rows_of("limits of single actions"), reader.problem),
+        spending=read_spending(reader.rows_of("spending limits"), reader.problem),
     )
     reader.rows_of("when it stops")
     return scope, sorted(reader.problems, key=lambda problem: problem.line or 0)
@@ -205,6 +220,8 @@ class _Reader:
                 self.problem(line, f"the limit {name!r} stands twice; first in line {lines[name]}")
             else:
                 lines[name] = line
+                if not row.get("when reached", "?"):
+                    self.problem(line, f"the limit {name!r} doesn't say what happens when it is reached")
                 try:
                     values[LIMITS[name].field] = limit_value(name, row["value"])
                 except ValueError as error:

@@ -111,14 +111,18 @@ def gaps(state: RunState) -> list[str]:
 
 
 def approve_command(gate: ApprovalRequest) -> str:
-    """The command that approves a gate."""
+    """The command that approves a gate, or says what a person did in place of a draft."""
+    if gate.draft:
+        return f"plangate respond {shlex.quote(gate.id)} --response 'WHAT CAME OF IT'"
     return f"plangate approve {shlex.quote(gate.id)}"
 
 
 def signal_command(gate: ApprovalRequest) -> str:
     """The same with nothing but the `temporal` CLI."""
-    payload = f'{{"approval":"{gate.call}","digest":"{gate.digest[:16]}","by":"YOUR NAME"}}'
-    return f"temporal workflow signal -w {shlex.quote(gate.run)} --name approve \\\n  --input '{payload}'"
+    extra = ',"response":"WHAT CAME OF IT"' if gate.draft else ""
+    payload = f'{{"approval":"{gate.call}","digest":"{gate.digest[:16]}","by":"YOUR NAME"{extra}}}'
+    name = "respond" if gate.draft else "approve"
+    return f"temporal workflow signal -w {shlex.quote(gate.run)} --name {name} \\\n  --input '{payload}'"
 
 
 def checklist(state: RunState) -> str:
@@ -137,10 +141,12 @@ def checklist(state: RunState) -> str:
     if len(items) > MAX_LINES:
         lines.append(f"- … and {len(items) - MAX_LINES} more steps")
     for gate in [g for g in state.gates.values() if not g.settled][:20]:
-        lines += ["", f"### Waits for approval: {_line(gate.title)}", ""]
+        waits = "Waits for a person to do it" if gate.draft else "Waits for approval"
+        lines += ["", f"### {waits}: {_line(gate.title)}", ""]
         lines += [f"- `{name}`: `{_inline(value)}`" for name, value in gate.args.items()]
         lines += ["", f"Why: {_line(gate.reason)}" + (f"\nRisk: {_line(gate.risk)}" if gate.risk else "")]
-        lines += ["", f"Approve it until {_time(gate.deadline)}:", "", "```", approve_command(gate)]
+        ask = "It is a draft: do it, and say what came of it" if gate.draft else "Approve it"
+        lines += ["", f"{ask} until {_time(gate.deadline)}:", "", "```", approve_command(gate)]
         lines += ["# or with Temporal's command line alone:", signal_command(gate), "```"]
     return "\n".join(lines)
 

@@ -82,6 +82,9 @@ class BindTask(BaseModel):
     deadline: datetime | None = None
     risk: str = ""
     revision: int = 0
+    nth: int = 0
+    """Which call of the tool in this run it is, from 1, where the scope limits that."""
+    session: str | None = None
 
 
 class Bound(BaseModel):
@@ -139,6 +142,8 @@ class ToolCall(BaseModel):
     """Failed runs that this one goes on with: an approval given there holds here."""
     user: str | None = None
     session: str | None = None
+    nth: int = 0
+    """Which call of the tool in this run it is, from 1, where the scope limits that."""
 
 
 class CallResult(BaseModel):
@@ -153,6 +158,8 @@ class CallResult(BaseModel):
     dependency: str = ""
     in_doubt: bool = False
     """An earlier attempt may have taken effect."""
+    over: Verdict | None = None
+    """The tool wasn't called, since a budget is used up: what that budget says."""
 
 
 class RespondTask(BaseModel):

@@ -90,7 +90,10 @@ class ToolPolicy(BaseModel):
     compensation: Compensation | None = None
     """How its effect is undone when the run fails or is cancelled afterwards."""
     rule: str = "ask"
-    """The scope file's rule in short: `allow`, `ask`, `never`, or `when` for one that depends on the arguments."""
+    """The scope file's rule in short: `allow`, `ask`, `draft`, `never`, or `when` for one that depends on the arguments
+    or on limits."""
+    counted: bool = False
+    """The scope limits how often a run calls it: the workflow numbers its calls."""
 
 
 class ToolError(PlangateError):

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from plangate.gating import gate_of
     from plangate.keys import call_id, idempotency_key
     from plangate.plans import Step
-    from plangate.policy import Action, Verdict
+    from plangate.policy import GATED, Action, Verdict
     from plangate.runs import INLINE_BYTES, CallState, CallStatus, Result, RunState, StepState, StepStatus
     from plangate.summary import in_words
     from plangate.tasks import BindTask, Bound, CallResult, ScopeEntry, ToolCall
@@ -109,6 +109,8 @@ class Caller:
             deadline=now + timedelta(seconds=self.state.limits.decision_seconds),
             risk=step.risk,
             revision=state.revision,
+            nth=self._nth(call, policy),
+            session=self.state.request.session,
         )
         try:
             bound = await activities.bind_call(task)
@@ -118,7 +120,7 @@ class Caller:
             raise CallFailed(bound.error)
         if bound.verdict.action is Action.BLOCK:
             raise self._failed(step, ErrorType.BLOCKED, f"{policy.name} is not allowed here: {bound.verdict.reason}")
-        if bound.verdict.action is Action.ASK:
+        if bound.verdict.action in GATED:
             self._open_gate(step, state, call, policy, bound, task)
         return bound
 
@@ -210,7 +212,15 @@ class Caller:
             resumed_from=self.state.resumed_from,
             user=self.state.request.user,
             session=self.state.request.session,
+            nth=call.nth,
         )
+
+    def _nth(self, call: CallState, policy: ToolPolicy) -> int:
+        """Number a call of a tool that the scope limits per run; the number stays, whatever becomes of other calls."""
+        if policy.counted and not call.nth:
+            same = (each for step in self.state.steps.values() for each in step.calls if each.tool == policy.name)
+            call.nth = 1 + max((each.nth for each in same), default=0)
+        return call.nth
 
     async def _call_tool(
         self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, task: ToolCall

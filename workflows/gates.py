@@ -213,6 +213,8 @@ class Gates:
             tool=gate.tool,
             args=decision.args or {},
             gate=gate,
+            nth=next((c.nth for s in self._state.steps.values() for c in s.calls if c.id == gate.call), 0),
+            session=self._state.request.session,
         )
         try:
             bound = await activities.bind_call(task)
@@ -297,4 +299,5 @@ def grant_for(gate: ApprovalRequest, *, expires_at: datetime) -> ApprovalGrant:
         by=gate.decision.by if gate.decision else "",
         decided_at=gate.decided_at,
         expires_at=expires_at,
+        rule=gate.rule,
     )

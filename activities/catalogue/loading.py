@@ -12,15 +12,18 @@ from typing import Any
 
 from activities.catalogue.code import Package, import_file
 from activities.catalogue.files import read_folder, version
+from activities.catalogue.limits import check_limits
 from activities.catalogue.problems import BrokenAgent
 from activities.catalogue.rules import SCOPE_FILE, check_rules, check_summary
 from activities.catalogue.settings import read_settings
 from activities.catalogue.tools import ToolsFound, read_tools
+from plangate.action_limits import LimitOf, strictest
 from plangate.agents import AgentSettings, AgentSummary, Scope
 from plangate.errors import ErrorType, PlangateError
 from plangate.policy import Action, Verdict
 from plangate.problems import Problems
 from plangate.scope import parse_scope
+from plangate.spending import SpendingLimit
 from plangate.toolkit import Tool, ToolPolicy
 from plangate.wording import suggestion
 from plangate.yaml_files import read_yaml
@@ -64,7 +67,18 @@ class LoadedAgent:
     @cached_property
     def policies(self) -> dict[str, ToolPolicy]:
         """The policy of every tool, with its rule in short."""
-        return {name: tool.policy(self.scope.tools[name].rule.short) for name, tool in self.tools.items()}
+        return {name: self._policy(name, tool) for name, tool in self.tools.items()}
+
+    def _policy(self, name: str, tool: Tool) -> ToolPolicy:
+        rule, limits = self.scope.tools[name].rule.short, self.scope.actions_of(name)
+        counted = any(limit.of is LimitOf.CALLS for limit in limits)
+        policy = tool.policy("when" if rule == "allow" and limits else rule)
+        return policy.model_copy(update={"counted": True}) if counted else policy
+
+    @cached_property
+    def spending(self) -> list[SpendingLimit]:
+        """The budgets of its scope."""
+        return [limit.model_copy(update={"agent": self.name}) for limit in self.scope.spending]
 
     @cached_property
     def schemas(self) -> dict[str, dict[str, Any]]:
@@ -93,13 +107,21 @@ class LoadedAgent:
         """
         return self.policies[self.tool(tool_name).name]
 
-    def verdict(self, tool_name: str, args: Mapping[str, Any]) -> Verdict:
-        """What the scope says of a call with these bound arguments; what it doesn't know it blocks."""
+    def verdict(self, tool_name: str, args: Mapping[str, Any], *, user: str | None = None, nth: int = 0) -> Verdict:
+        """What the scope says of a call with these bound arguments; what it doesn't know it blocks.
+
+        Args:
+            tool_name: The tool.
+            args: The bound arguments.
+            user: Who asked for the run.
+            nth: Which call of the tool in its run this is, from 1; 0 when that doesn't matter.
+        """
         entry = self.scope.tools.get(tool_name)
         if entry is None or tool_name not in self.tools:
             reason = f"the scope of {self.name} has no tool {tool_name!r}"
             return Verdict(action=Action.BLOCK, rule="scope.tools", reason=reason)
-        return entry.rule.verdict(tool_name, args)
+        limits = [limit.verdict(args, user=user, nth=nth) for limit in self.scope.actions_of(tool_name)]
+        return strictest([entry.rule.verdict(tool_name, args), *limits])
 
     def tool_settings(self, environ: Mapping[str, str]) -> Mapping[str, str]:
         """The agent's settings for its tools: `agent.yaml`, overridden by `PLANGATE_<AGENT>_<NAME>`."""
@@ -204,6 +226,7 @@ def _scope(texts: Mapping[str, str], problems: Problems) -> Scope | None:
 def _check_together(scope: Scope | None, found: ToolsFound, problems: Problems) -> None:
     if scope is not None:
         check_rules(scope, found, problems)
+        check_limits(scope, found, problems)
     for name, tool in found.tools.items():
         check_summary(tool, *found.places[name], problems)
         if problem := _compensation_problem(tool, found):

@@ -6,6 +6,7 @@ import string
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from activities.catalogue.schemas import NUMBERS, TYPE_WORDS, has, inside, names_of, variants
 from activities.catalogue.tools import FILE as TOOLS_FILE
 from activities.catalogue.tools import ToolsFound
 from plangate.agents import Scope
@@ -15,8 +16,6 @@ from plangate.toolkit import Tool
 from plangate.wording import suggestion
 
 SCOPE_FILE = "scope.md"
-NUMBERS = frozenset({"number", "integer"})
-TYPE_WORDS = {"string": "text", "boolean": "yes or no", "array": "a list", "object": "an object", "null": "nothing"}
 
 
 def check_rules(scope: Scope, found: ToolsFound, problems: Problems) -> None:
@@ -54,21 +53,21 @@ def check_summary(tool: Tool, file: str, line: int, problems: Problems) -> None:
         if name not in names:
             hint = suggestion(name, names) or "."
             problems.add(
-                file, line, f"the summary of {tool.name!r} names {{{each}}}, which is no argument{hint} {_has(names)}"
+                file, line, f"the summary of {tool.name!r} names {{{each}}}, which is no argument{hint} {has(names)}"
             )
 
 
 def _condition_problems(condition: Condition, schema: Mapping[str, Any]) -> Iterator[str]:
     places: list[Mapping[str, Any]] = [schema]
     for part in condition.field.split("."):
-        inner = [found for place in places for found in _inside(place, part, schema)]
+        inner = [found for place in places for found in inside(place, part, schema)]
         if not inner:
-            names = sorted({name for place in places for each in _variants(place, schema) for name in _names(each)})
+            names = sorted({name for place in places for each in variants(place, schema) for name in names_of(each)})
             hint = suggestion(part, names) or "."
-            yield f"{condition.field!r} is no argument of the tool{hint} {_has(names)}"
+            yield f"{condition.field!r} is no argument of the tool{hint} {has(names)}"
             return
         places = inner
-    leaves = [leaf for place in places for leaf in _variants(place, schema)]
+    leaves = [leaf for place in places for leaf in variants(place, schema)]
     if problem := _value_problem(condition, leaves):
         yield problem
 
@@ -94,36 +93,3 @@ def _value_problem(condition: Condition, leaves: list[Mapping[str, Any]]) -> str
         hint = suggestion(str(value), map(str, choices)) or "."
         return f"{name!r} can't be {value!r}{hint} It is one of {', '.join(map(str, choices))}"
     return None
-
-
-def _variants(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The schema without references and unions."""
-    if "$ref" in schema:
-        yield from _variants(root.get("$defs", {}).get(str(schema["$ref"]).rpartition("/")[2], {}), root)
-    elif unions := [each for key in ("anyOf", "oneOf", "allOf") for each in schema.get(key, [])]:
-        for each in unions:
-            yield from _variants(each, root)
-    elif isinstance(schema.get("type"), list):
-        yield from ({**schema, "type": each} for each in schema["type"])
-    else:
-        yield schema
-
-
-def _inside(schema: Mapping[str, Any], name: str, root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """What may stand under a name inside a schema; an empty schema where anything may."""
-    for each in _variants(schema, root):
-        extra = each.get("additionalProperties")
-        if name in _names(each):
-            yield each["properties"][name]
-        elif isinstance(extra, Mapping):
-            yield extra
-        elif extra is True or not each.get("type"):
-            yield {}
-
-
-def _names(schema: Mapping[str, Any]) -> list[str]:
-    return list(schema.get("properties", {}))
-
-
-def _has(names: list[str]) -> str:
-    return f"It has {', '.join(names)}" if names else "It has none"

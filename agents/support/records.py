@@ -48,7 +48,13 @@ Email = Annotated[
 ]
 Amount = Annotated[
     float,
-    Field(ge=0.01, le=10_000, allow_inf_nan=False, description="Amount in pounds (GBP), for example 62.00."),
+    Field(
+        ge=0.01,
+        le=10_000,
+        allow_inf_nan=False,
+        description="Amount in pounds (GBP), for example 62.00.",
+        json_schema_extra={"currency": "GBP"},
+    ),
     AfterValidator(_pence),
 ]
 

@@ -118,14 +118,17 @@ class Asker:
 
     async def _choose(self, gate: ApprovalRequest) -> ApprovalDecision | None:
         keys = Text("  ")
-        for key, word in {"a": "pprove", "r": "eject", "e": "dit", "t": "ake over", "l": "eave it"}.items():
+        words = {"a": "pprove", "r": "eject", "e": "dit", "t": "ake over", "l": "eave it"}
+        if gate.draft:  # the agent never makes this call, so there is nothing to approve
+            words = {"t": "ell what you did", "r": "eject", "l": "eave it"}
+        for key, word in words.items():
             keys.append(f"[{key}]", style="bold").append(f"{word}   ")
         self._console.print(keys)
         while True:
             answer = (await self._keyboard.line("  > ")).strip().lower()[:1]
             if answer == "l":
                 return None
-            if answer in _CHOICES:
+            if answer in _CHOICES and answer in words:
                 return await self._complete(gate, _CHOICES[answer])
 
     async def _complete(self, gate: ApprovalRequest, action: DecisionAction) -> ApprovalDecision:

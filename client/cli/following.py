@@ -17,6 +17,7 @@ from client.render.text import ascii_only, clean, in_words, short, sign, since
 from client.watching import View
 from plangate.approvals import ApprovalRequest
 from plangate.runs import RunResult, RunStatus, StepReport, StepStatus
+from plangate.summary import approve_command
 
 if TYPE_CHECKING:
     from client.runs import Plangate
@@ -83,9 +84,7 @@ class Follower:
         if self._ask is None:
             self._console.print(gate_box(gate, command=True))
         elif not await self._ask(gate):
-            command = Text("  Left waiting. Later: ", style="dim").append(
-                f"plangate approve {clean(gate.id)}", style="cyan"
-            )
+            command = Text("  Left waiting. Later: ", style="dim").append(clean(approve_command(gate)), style="cyan")
             self._console.print(command)
             self._console.print()
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from client.render.text import clean, local_time, show_value
 from plangate.approvals import ApprovalRequest
+from plangate.summary import approve_command
 
 
 def gate_box(gate: ApprovalRequest, *, command: bool = False) -> RenderableType:
@@ -33,10 +34,10 @@ def gate_box(gate: ApprovalRequest, *, command: bool = False) -> RenderableType:
     rows.add_row("until", Text(f"{local_time(gate.deadline)}, then it counts as rejected"))
     parts: list[RenderableType] = [Text(clean(gate.title or gate.tool), style="bold"), Text(""), rows]
     if command:
-        parts += [Text(""), Text(f"plangate approve {clean(gate.id)}", style="cyan")]
+        parts += [Text(""), Text(clean(approve_command(gate)), style="cyan")]
     return Panel(
         Group(*parts),
-        title="Approval needed",
+        title="A draft: a person does it, and says what came of it" if gate.draft else "Approval needed",
         title_align="left",
         border_style="yellow",
         box=box.ROUNDED,

@@ -12,6 +12,7 @@ from client.listing import RunLine
 from client.render.text import clean, local_time, short, show_value, since
 from plangate.approvals import ApprovalRequest
 from plangate.runs import Event
+from plangate.summary import approve_command
 
 _STATUS_STYLES = {
     "completed": "green",
@@ -83,7 +84,7 @@ def print_inbox(console: Console, gates: list[ApprovalRequest]) -> None:
         console.print(_indented(Text(asked, style="dim")))
         if gate.risk:
             console.print(_indented(Text(f"risk: {short(gate.risk, 200)}", style="red")))
-        console.print(Text(f"  plangate approve {clean(gate.id)}", style="cyan"), soft_wrap=True)
+        console.print(Text(f"  {clean(approve_command(gate))}", style="cyan"), soft_wrap=True)
         console.print()
     console.print("Also: reject, edit, respond. See `plangate show RUN` for the whole plan.", style="dim")
 

@@ -21,7 +21,7 @@ from plangate.validation import dependencies, validate_plan
 from plangate.yaml_files import line_at, read_yaml
 
 MAX_BYTES = 1_000_000
-GATES = {Action.ALLOW: "by itself", Action.ASK: "asks first", Action.BLOCK: "never"}
+GATES = {Action.ALLOW: "by itself", Action.ASK: "asks first", Action.DRAFT: "drafts it", Action.BLOCK: "never"}
 
 
 @dataclass(frozen=True)

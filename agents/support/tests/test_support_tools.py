@@ -68,4 +68,5 @@ def test_what_the_scope_says(agent: LoadedAgent) -> None:
     assert agent.verdict("refund_payment", {**refund, "amount": 62.0}).action is Action.ASK
     assert agent.verdict("refund_payment", {**refund, "amount": 4.5}).action is Action.ALLOW
     assert agent.verdict("cancel_order", {"order_id": "1051"}).action is Action.ASK
-    assert agent.verdict("send_email", {"to": "rosa.amsel@example.com"}).action is Action.ALLOW
+    assert agent.verdict("refund_payment", {**refund, "amount": 500.01}).action is Action.BLOCK
+    assert agent.verdict("send_email", {"to": "rosa.amsel@example.com", "body": "Hello"}).action is Action.ALLOW
