@@ -14,6 +14,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SYNC_STAMP := $(VENV)/.synced
 
+# Two processes share the suite, file by file; each starts its own servers.
+TEST_PROCESSES ?= 2
+
 # Taken as it was typed: make must not expand a `$` in a sentence, nor the shell a quote.
 override REQUEST := $(value REQUEST)
 export REQUEST
@@ -40,8 +43,8 @@ demo: setup ## run the example end to end; REQUEST="..." takes any sentence
 	@if [ -n "$$REQUEST" ]; then exec $(BIN)/plangate demo -- "$$REQUEST"; else exec $(BIN)/plangate demo; fi
 
 .PHONY: test
-test: setup ## run the whole test suite
-	$(BIN)/pytest
+test: setup ## run the whole test suite; TEST_PROCESSES=1 runs it in one process
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 .PHONY: check
 check: lint types contracts test ## what CI runs: format, lint, types, import contracts, tests
