@@ -19,6 +19,7 @@ from activities.breakers import Permit
 from activities.catalogue import LoadedAgent
 from activities.injection.tools import NO_FAULTS, NoFaults
 from activities.invoking import LazyConnection, encode, invoke
+from activities.ledger import Entry as LedgerEntry
 from activities.ledger import LedgerState
 from activities.scopes import load_scope
 from activities.storage.store import Store
@@ -26,7 +27,7 @@ from plangate import strictjson
 from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
 from plangate.faultplan import KillPoint
 from plangate.tasks import ScopeEntry, ToolCall
-from plangate.toolkit import Effect, Idempotency, Tool, ToolContext
+from plangate.toolkit import Effect, Idempotency, Tool, ToolContext, ToolError
 
 T = TypeVar("T")
 
@@ -118,15 +119,17 @@ class Effects:
 
     async def _beside_ledger(self, checked: Checked) -> str:
         """The intent is committed before the effect, the outcome after it."""
-        known, first = await self._store.together(lambda conn: self._claim(conn, checked))
+        known, entry = await self._store.together(lambda conn: self._claim(conn, checked))
         if known is not None:
             return known
         self._at(KillPoint.AFTER_INTENT, checked)
         try:
-            found = None if first else await self._read_back(checked)
-            value = found if found is not None else await self._invoke(checked, None)
+            value = None if entry.new else await self._read_back(checked)
+            if value is None:
+                await self._be_alone(checked, entry)
+                value = await self._invoke(checked, None)
         except Exception as error:
-            await self._note_failure(checked, error, first=first)
+            await self._note_failure(checked, error, first=entry.new)
             raise
         self._at(KillPoint.AFTER_EFFECT, checked)
         try:
@@ -142,8 +145,8 @@ class Effects:
         self._at(KillPoint.AFTER_COMMIT, checked)
         return text
 
-    async def _claim(self, conn: AsyncConnection, checked: Checked) -> tuple[str | None, bool]:
-        """The stored result when the effect is done already, else None: go on. And whether nobody tried before.
+    async def _claim(self, conn: AsyncConnection, checked: Checked) -> tuple[str | None, LedgerEntry]:
+        """The stored result when the effect is done already, else None: go on. And what the ledger has of it.
 
         Raises:
             AlreadyFailed: The effect failed for sure in an earlier attempt.
@@ -152,12 +155,12 @@ class Effects:
         entry = await ledger.claim(conn, checked.call, digest=checked.digest, mode=mode, attempt=checked.attempt)
         if entry.state is LedgerState.DONE:
             scope = await load_scope(self._store, {"result": ScopeEntry(stored=checked.call.key)})
-            return strictjson.canonical(scope["result"]), False
+            return strictjson.canonical(scope["result"]), entry
         if entry.state is LedgerState.FAILED and entry.error is not None:
             raise AlreadyFailed(entry.error)
         if entry.state is LedgerState.UNKNOWN:
             raise PlangateError("its outcome is unknown; a person decides", type=ErrorType.OUTCOME_UNKNOWN)
-        return None, entry.new
+        return None, entry
 
     async def _read_back(self, checked: Checked) -> Any | None:
         """For `check` tools, after an attempt that ended without an answer: did it happen?"""
@@ -178,6 +181,28 @@ class Effects:
                 f"an earlier attempt may have taken effect, and the read-back can't tell: {error}",
                 type=ErrorType.OUTCOME_UNKNOWN,
             ) from None
+
+    async def _be_alone(self, checked: Checked, entry: LedgerEntry) -> None:
+        """Before a `check` tool sends: no other attempt may send too, for the far side would take both.
+
+        An attempt whose worker stood still, and which Temporal has given up since, finds that another has begun, and
+        ends. One that follows an attempt that never said how it ended gives that one its whole time limit first: its
+        worker may be alive and only cut off from Temporal.
+
+        Raises:
+            ToolError: Transient: look again later.
+            PlangateError: With type `Cancelled`: this attempt isn't the one that counts any more.
+        """
+        settings = checked.tool.settings
+        if settings.idempotency is not Idempotency.CHECK:
+            return
+        if entry.orphan:
+            said = "an attempt before this one broke off and may still be at work: it gets its time limit to end"
+            raise ToolError(said, transient=True, retry_after=settings.timeout)
+        async with self._store.reading() as conn:
+            current = await ledger.is_current(conn, checked.call.key, attempt=checked.attempt)
+        if not current:
+            raise PlangateError("another attempt of this call has begun; this one sent nothing", type=_OVERTAKEN)
 
     async def _keep(self, conn: AsyncConnection, checked: Checked, text: str) -> None:
         call = checked.call
@@ -211,6 +236,9 @@ class Effects:
             if type_ in _NOT_SENT:
                 message = f"an earlier attempt may have taken effect; the last one had no connection: {error}"
                 raise PlangateError(message, type=ErrorType.OUTCOME_UNKNOWN) from error
+        elif type_.kind is ErrorKind.TRANSIENT:
+            async with self._store.transaction() as conn:
+                await ledger.broke_off(conn, checked.call.key, attempt=checked.attempt)
 
     async def _invoke(self, checked: Checked, database: AsyncConnection | None) -> Any:
         tool = checked.tool
@@ -240,6 +268,7 @@ class Effects:
 
 _SURE = frozenset({ErrorType.PERMANENT, ErrorType.AUTHENTICATION, ErrorType.QUOTA_EXHAUSTED})
 """Faults that are the far side's clear no: the call had no effect."""
+_OVERTAKEN = ErrorType.CANCELLED
 _NOT_SENT = frozenset({ErrorType.NETWORK, ErrorType.RATE_LIMITED})
 """Faults of attempts that had no effect; an earlier attempt may have had one."""
 

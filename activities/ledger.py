@@ -42,6 +42,8 @@ class Entry:
     new: bool
     """Whether this attempt is the first to note it, or the first after one that surely had no effect."""
     error: ErrorPayload | None = None
+    orphan: bool = False
+    """Whether the attempt before this one never said how it ended: it may still be at work."""
 
 
 async def claim(conn: AsyncConnection, call: ToolCall, *, digest: str, mode: Idempotency, attempt: int) -> Entry:
@@ -74,7 +76,15 @@ async def claim(conn: AsyncConnection, call: ToolCall, *, digest: str, mode: Ide
         await conn.execute(update(table).where(table.c.key == call.key).values(again))
     if state is LedgerState.RESOLVED:
         return Entry(LedgerState.INTENDED, new=True)
-    return Entry(state, new=False, error=error)
+    orphan = state is LedgerState.INTENDED and row.attempt_token not in ("", str(attempt))
+    return Entry(state, new=False, error=error, orphan=orphan)
+
+
+async def is_current(conn: AsyncConnection, key: str, *, attempt: int) -> bool:
+    """Whether no other attempt of an effect has begun since this one did, and nobody has said how it ended."""
+    table = tables.ledger
+    mine = (table.c.key == key) & (table.c.attempt_token == str(attempt))
+    return await conn.scalar(select(table.c.state).where(mine)) == LedgerState.INTENDED.value
 
 
 async def state_of(conn: AsyncConnection, key: str) -> LedgerState | None:
@@ -124,6 +134,15 @@ async def finish(conn: AsyncConnection, key: str, state: LedgerState, *, error: 
         "finished_at": datetime.now(UTC),
     }
     await conn.execute(update(table).where(table.c.key == key, table.c.state != LedgerState.DONE.value).values(values))
+
+
+async def broke_off(conn: AsyncConnection, key: str, *, attempt: int) -> None:
+    """Note that an attempt is over, whatever it did; what another one has begun stays."""
+    table = tables.ledger
+    mine = (table.c.key == key) & (table.c.attempt_token == str(attempt))
+    await conn.execute(
+        update(table).where(mine, table.c.state == LedgerState.INTENDED.value).values(attempt_token="")
+    )
 
 
 async def not_sent(conn: AsyncConnection, key: str, *, attempt: int) -> None:

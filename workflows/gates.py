@@ -269,7 +269,8 @@ class Gates:
     def _note(self, receipt: Receipt) -> None:
         state = self._state
         self._judged += 1
-        state.receipts[receipt.status.value] = state.receipts.get(receipt.status.value, 0) + 1
+        number = state.receipts[receipt.status.value] = state.receipts.get(receipt.status.value, 0) + 1
+        receipt = receipt.model_copy(update={"number": number})
         state.unrecorded.append(receipt)
         final = receipt.status not in (ReceiptStatus.DUPLICATE, ReceiptStatus.HELD)
         if receipt.decision.id and final:

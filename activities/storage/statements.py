@@ -160,13 +160,18 @@ def gate_row(gate: ApprovalRequest) -> dict[str, Any]:
 def decision_rows(run: str, receipts: Sequence[Receipt]) -> list[dict[str, Any]]:
     """A row for each receipt. Recording the same list again gives the same `dedupe` keys.
 
-    Equal decisions are told apart by their moment, and within one list by their position among their equals.
+    Equal decisions are told apart by their number. Their moment can't do that: a worker that dies after it has written
+    a receipt leaves the decision to another one, which judges it again, a little later by workflow time. Receipts of
+    older runs have no number; there it is the moment, and within one list the position among their equals.
     """
     rows = []
     seen: Counter[str] = Counter()
     for receipt in receipts:
-        text = receipt.model_dump_json()
         decision = receipt.decision
+        if receipt.number:
+            text = f"{receipt.status.value}\x1f{receipt.number}\x1f{receipt.approval}\x1f{decision.model_dump_json()}"
+        else:
+            text = receipt.model_dump_json()
         rows.append(
             {
                 "approval": receipt.approval or decision.approval,

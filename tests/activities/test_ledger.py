@@ -32,10 +32,33 @@ async def finish(store: Store, state: LedgerState, error: ErrorPayload | None = 
 
 async def test_the_first_claim_is_new_and_later_ones_see_what_became_of_it(store: Store) -> None:
     assert await claim(store) == Entry(LedgerState.INTENDED, new=True)
+    assert await claim(store, attempt=2) == Entry(LedgerState.INTENDED, new=False, orphan=True)
     assert await claim(store, attempt=2) == Entry(LedgerState.INTENDED, new=False)
     error = ErrorPayload(type=ErrorType.BUSINESS, message="no")
     await finish(store, LedgerState.FAILED, error)
     assert await claim(store) == Entry(LedgerState.FAILED, new=False, error=error)
+
+
+async def test_only_the_newest_attempt_is_current_and_only_it_can_end(store: Store) -> None:
+    async def current(attempt: int) -> bool:
+        async with store.reading() as conn:
+            return await ledger.is_current(conn, "k", attempt=attempt)
+
+    async def broke_off(attempt: int) -> None:
+        async with store.transaction() as conn:
+            await ledger.broke_off(conn, "k", attempt=attempt)
+
+    await claim(store)
+    assert await current(1)
+    await claim(store, attempt=2)
+    assert (await current(1), await current(2)) == (False, True)
+    await broke_off(1)
+    assert await current(2)
+    await broke_off(2)
+    assert not await current(2)
+    assert await claim(store, attempt=3) == Entry(LedgerState.INTENDED, new=False)
+    await finish(store, LedgerState.DONE)
+    assert not await current(3)
 
 
 async def test_what_is_done_stays_done(store: Store) -> None:

@@ -142,6 +142,17 @@ async def test_every_decision_is_recorded_once_even_equal_ones(store: Store) -> 
     assert len(await rows_of(store, tables.decisions)) == 4
 
 
+async def test_a_decision_judged_again_after_a_crash_is_recorded_once(store: Store) -> None:
+    decision = ApprovalDecision(approval="r1/pay", by="eve", digest="ab")
+    first = Receipt(status=ReceiptStatus.APPLIED, approval="r1/pay", at=NOW, decision=decision, number=1)
+    again = first.model_copy(update={"at": NOW + timedelta(seconds=9), "message": "by another worker"})
+    late = [first.model_copy(update={"status": ReceiptStatus.LATE, "number": number}) for number in (1, 2)]
+    for receipts in ([first], [again, late[0]], late):
+        await store.record(RecordTask(run="r1", receipts=receipts))
+    rows = await rows_of(store, tables.decisions)
+    assert sorted(row.status for row in rows) == ["applied", "late", "late"]
+
+
 async def test_a_record_is_written_whole_or_not_at_all(store: Store) -> None:
     broken = a_gate().model_copy(update={"opened_at": NOW.replace(tzinfo=None)})
     result = RunResult(run="r1", agent="support", outcome=Outcome.COMPLETED)
