@@ -103,6 +103,7 @@ def _ratio_target(at_least: bool, bound: float) -> Target:
 
 THROUGHPUT_TARGETS = {
     "plain": _ratio_target(True, 0.75),
+    "unguarded": _ratio_target(True, 0.9),
     "openai-agents": _ratio_target(True, 2.5),
     "pydantic-ai": _ratio_target(True, 2.5),
     "openai-agents-turns": _ratio_target(True, 2.5),

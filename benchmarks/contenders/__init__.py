@@ -63,8 +63,8 @@ class Contender:
         answer: Takes the answer's text out of the workflow's result.
         env: Further environment variables of the worker; `{folder}` (temporary), `{root}` (the repository),
             `{address}` and `{model_url}` are filled in.
-        role: `floor`, `peer` or `product`; `effects` and `effects-floor` for runs of five consequential calls, which
-            are compared with each other only.
+        role: `floor`, `peer` or `product`; `guard-floor` for the product without guardrails; `effects` and
+            `effects-floor` for runs of five consequential calls, which are compared with each other only.
         request: The text of its measured runs.
         queue: Its task queue, when it can't be told which one to poll.
         search_attributes: What its own client sets at the start.
@@ -170,6 +170,20 @@ PLANGATE = Contender(
     search_attributes=_PRODUCT_ATTRIBUTES,
 )
 
+UNGUARDED = replace(
+    PLANGATE,
+    key="unguarded",
+    title="this product without its guardrails: what they cost; nobody should run it",
+    worker=("-m", "benchmarks.contenders.unguarded"),
+    env={
+        "PLANGATE_AGENTS": "{root}/benchmarks/agents",
+        "PLANGATE_DATABASE_URL": "sqlite:///{folder}/unguarded.db",
+        "PLANGATE_TASK_QUEUE": "bench-unguarded",
+    },
+    role="guard-floor",
+    queue=None,
+)
+
 EFFECTS = replace(
     PLANGATE,
     key="effects",
@@ -201,6 +215,7 @@ EFFECTS_BARE = replace(
 CONTENDERS: tuple[Contender, ...] = (
     PLAIN,
     PLANGATE,
+    UNGUARDED,
     EFFECTS_BARE,
     EFFECTS,
     OPENAI_AGENTS,
