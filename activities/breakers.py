@@ -34,21 +34,32 @@ class Permit:
     dependency: str
     probe: str = ""
     heard: list[Heard] = field(default_factory=list)
+    not_before: datetime | None = None
+    """When the dependency asked for patience: until when."""
+    typical_ms: float | None = None
+    """How long a call takes, as far as that is known."""
 
     @contextmanager
-    def watch(self, classify: Callable[[Exception], ErrorType]) -> Iterator[None]:
-        """Take down how what is inside ends. Nothing is written before `Breakers.settle`."""
+    def watch(
+        self, classify: Callable[[Exception], ErrorType], asked: Callable[[Exception], float | None] = lambda _: None
+    ) -> Iterator[None]:
+        """Take down how what is inside ends. Nothing is written before `Breakers.settle`.
+
+        Args:
+            classify: An error's type.
+            asked: The seconds of patience that an error asks for.
+        """
         began = time.perf_counter()
         try:
             yield
         except Exception as error:
-            self._hear(classify(error), began)
+            self._hear(classify(error), began, asked(error))
             raise
-        self._hear(None, began)
+        self._hear(None, began, None)
 
-    def _hear(self, error: ErrorType | None, began: float) -> None:
+    def _hear(self, error: ErrorType | None, began: float, patience: float | None) -> None:
         took = (time.perf_counter() - began) * 1000
-        self.heard.append(Heard(error=error, latency_ms=took, probe=self.probe))
+        self.heard.append(Heard(error=error, latency_ms=took, probe=self.probe, retry_after=patience))
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,7 @@ class Breakers:
     def _answer(self, breaker: Breaker) -> Permit | Refusal:
         until = blocked_until(breaker, self._now())
         if until is None:
-            return Permit(breaker.name)
+            return Permit(breaker.name, not_before=breaker.paused_until, typical_ms=breaker.latency_ms)
         why = f" ({breaker.last_error})" if breaker.last_error else ""
         return Refusal(breaker.name, until, f"dependency {breaker.name} is down{why}")
 

@@ -170,7 +170,7 @@ class Effects:
         try:
             context = self._context(checked, None)
             is_async = iscoroutinefunction(read_back)
-            with checked.permit.watch(_type_of):
+            with checked.permit.watch(_type_of, _patience_of):
                 return await invoke(
                     read_back, checked.tool, checked.args, context, executor=self._executor, is_async=is_async
                 )
@@ -247,7 +247,7 @@ class Effects:
         def work() -> Awaitable[Any]:
             return invoke(tool.function, tool, checked.args, context, executor=self._executor, is_async=tool.is_async)
 
-        with checked.permit.watch(_type_of):
+        with checked.permit.watch(_type_of, _patience_of):
             return await self._injected.around(tool, checked.call, work)
 
     def _context(self, checked: Checked, database: AsyncConnection | None) -> ToolContext:
@@ -275,6 +275,10 @@ _NOT_SENT = frozenset({ErrorType.NETWORK, ErrorType.RATE_LIMITED})
 
 def _type_of(error: Exception) -> ErrorType:
     return faults.classify(error)[0]
+
+
+def _patience_of(error: Exception) -> float | None:
+    return faults.classify(error)[2]
 
 
 class AlreadyFailed(Exception):

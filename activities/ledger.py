@@ -140,9 +140,7 @@ async def broke_off(conn: AsyncConnection, key: str, *, attempt: int) -> None:
     """Note that an attempt is over, whatever it did; what another one has begun stays."""
     table = tables.ledger
     mine = (table.c.key == key) & (table.c.attempt_token == str(attempt))
-    await conn.execute(
-        update(table).where(mine, table.c.state == LedgerState.INTENDED.value).values(attempt_token="")
-    )
+    await conn.execute(update(table).where(mine, table.c.state == LedgerState.INTENDED.value).values(attempt_token=""))
 
 
 async def not_sent(conn: AsyncConnection, key: str, *, attempt: int) -> None:

@@ -27,10 +27,12 @@ from activities.injection.tools import NO_FAULTS, NoFaults
 from activities.invoking import as_result
 from activities.ledger import LedgerState
 from activities.models.beats import Beats
+from activities.pacing import Pacing, Taken
 from activities.scopes import load_scope
 from activities.storage.store import Store
 from plangate import strictjson
 from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
+from plangate.pacing import Asking, Wait
 from plangate.policy import Action
 from plangate.redaction import redacted
 from plangate.runs import Result
@@ -39,6 +41,8 @@ from plangate.toolkit import Effect, RetrySettings, Tool
 
 log = structlog.get_logger("plangate.tools")
 T = TypeVar("T")
+_LEASE_SLACK = 10.0
+"""Seconds after a call's time limit when its worker counts as dead."""
 
 
 class ToolActivities:
@@ -51,6 +55,7 @@ class ToolActivities:
         executor: Where sync tools run.
         breakers: What is known of the tools' dependencies.
         injected: Faults on purpose; none by default.
+        pacing: Whose turn it is, where they have limits.
     """
 
     def __init__(
@@ -62,9 +67,10 @@ class ToolActivities:
         executor: Executor | None = None,
         breakers: Breakers | None = None,
         injected: NoFaults = NO_FAULTS,
+        pacing: Pacing | None = None,
     ) -> None:
         self._catalogue, self._store = catalogue, store
-        self._breakers = breakers or Breakers(store)
+        self._breakers, self._pacing = breakers or Breakers(store), pacing or Pacing(store)
         self._effects = Effects(
             store,
             environ=os.environ if environ is None else environ,
@@ -80,13 +86,13 @@ class ToolActivities:
             ApplicationError: With an `ErrorPayload`; retryable for transient faults.
         """
         call: ToolCall = activity.payload_converter().from_payload(raw[0].payload, ToolCall)
-        attempt, began = activity.info().attempt, time.perf_counter()
+        attempt, began = activity.info().attempt + call.failed, time.perf_counter()
         result: CallResult | None = None
         error: ErrorPayload | None = None
         try:
             with Beats():
                 checked = await self._check(call, attempt)
-                result = await self._unless_down(checked)
+                result = await self._when_free(checked)
             error = result.error
             return result
         except ApplicationError as failure:
@@ -120,27 +126,49 @@ class ToolActivities:
         permit = Permit(tool.dependency)
         return Checked(call, agent, tool, tool.arguments.model_validate(given), args, digest, attempt, permit)
 
-    async def _unless_down(self, checked: Checked) -> CallResult:
-        """Make the call, unless its dependency is down and the ledger doesn't know its end anyway."""
-        settings = checked.tool.settings
-        permit = await self._breakers.ask(checked.tool.dependency, seconds=settings.timeout)
+    async def _when_free(self, checked: Checked) -> CallResult:
+        """Make the call, unless its dependency is down or it is early, and the ledger doesn't know its end anyway."""
+        permit = await self._breakers.ask(checked.tool.dependency, seconds=checked.tool.settings.timeout)
         if isinstance(permit, Refusal):
-            state: LedgerState | None = None
-            if settings.effect is Effect.CONSEQUENTIAL:
-                async with self._store.reading() as conn:
-                    state = await ledger.state_of(conn, checked.call.key)
-            if state in (None, LedgerState.INTENDED, LedgerState.RESOLVED):
+            is_open, in_doubt = await self._is_open(checked)
+            if is_open:
                 return CallResult(
-                    blocked_until=permit.until,
-                    reason=permit.why,
-                    dependency=permit.dependency,
-                    in_doubt=state is LedgerState.INTENDED,
+                    blocked_until=permit.until, reason=permit.why, dependency=permit.dependency, in_doubt=in_doubt
                 )
-            permit = Permit(checked.tool.dependency)
+            return await self._make(checked)
+        turn: Taken | Wait | None = None
         try:
+            turn = await self._turn(checked, permit)
+            if isinstance(turn, Wait):
+                is_open, in_doubt = await self._is_open(checked)
+                if is_open:
+                    return CallResult(early=turn, in_doubt=in_doubt)
+                return await self._make(checked)
             return await self._make(replace(checked, permit=permit))
         finally:
             await self._breakers.settle(permit)
+            if isinstance(turn, Taken):
+                await self._pacing.leave(turn)
+
+    async def _turn(self, checked: Checked, permit: Permit) -> Taken | Wait:
+        call = checked.call
+        seconds = checked.tool.settings.timeout + _LEASE_SLACK
+        asking = Asking(call.key, call.user or call.run, call.run, call.call, seconds=seconds)
+        turn = await self._pacing.turn(
+            permit.dependency, asking, not_before=permit.not_before, typical_ms=permit.typical_ms
+        )
+        if isinstance(turn, Wait):
+            return turn.model_copy(update={"failed": checked.attempt - 1})
+        return turn
+
+    async def _is_open(self, checked: Checked) -> tuple[bool, bool]:
+        """Whether the far side would be called at all, and whether an earlier attempt may have taken effect."""
+        if checked.tool.settings.effect is not Effect.CONSEQUENTIAL:
+            return True, False
+        async with self._store.reading() as conn:
+            state = await ledger.state_of(conn, checked.call.key)
+        is_open = state in (None, LedgerState.INTENDED, LedgerState.RESOLVED)
+        return is_open, state is LedgerState.INTENDED
 
     async def _make(self, checked: Checked) -> CallResult:
         try:
@@ -200,8 +228,9 @@ def _log(call: ToolCall, attempt: int, seconds: float, result: CallResult | None
         session=call.session,
         attempt=attempt,
         latency_ms=round(seconds * 1000, 1),
-        success=error is None and result is not None and result.blocked_until is None,
+        success=error is None and result is not None and not result.postponed,
         blocked_until=result.blocked_until if result is not None else None,
+        early_seconds=result.early.turn_seconds if result is not None and result.early else None,
         input=redacted(call.args),
         output_bytes=size,
         error=error.type.value if error else None,

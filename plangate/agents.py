@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from plangate.action_limits import ActionLimit
 from plangate.forecasts import Forecast
 from plangate.guardrails import GuardrailSettings
+from plangate.pacing import ModelPace, Pace
 from plangate.plans import Plan
 from plangate.policy import Rule, Verdict
 from plangate.spending import SpendingLimit
@@ -100,6 +101,10 @@ class AgentSettings(BaseModel):
     examples: list[str] = Field(default_factory=list)
     """Requests that people can try."""
     temperature: float | None = Field(default=None, ge=0, le=2)
+    dependencies: dict[str, Pace] = Field(default_factory=dict)
+    """Limits of what the tools depend on, by name; all agents and workers together keep them."""
+    model: ModelPace = ModelPace()
+    """Limits of the models' endpoint."""
 
 
 class Admission(BaseModel):

@@ -26,6 +26,8 @@ _PROBE_LOOK = timedelta(seconds=2)
 _MAX_DOUBLINGS = 30
 KEPT = 200
 """Calls of the window at most."""
+MAX_PAUSE = 60.0
+"""Seconds that one answer can make everybody wait; the next one may ask for more."""
 
 
 class BreakerState(StrEnum):
@@ -99,6 +101,13 @@ class Breaker(BaseModel):
     reset_by: str = ""
     """Who closed it by hand last."""
     reset_at: datetime | None = None
+    paused_until: datetime | None = None
+    """Until when it asked for patience: `Retry-After`."""
+    healthy: bool | None = None
+    """What its health check said last; None when there was none."""
+    health: str = ""
+    """In words, when it is not healthy."""
+    health_at: datetime | None = None
 
     @property
     def recent_failures(self) -> int:
@@ -117,6 +126,8 @@ class Heard(BaseModel):
     """Average of these calls."""
     probe: str = ""
     """The token, when the call was the probe."""
+    retry_after: float | None = None
+    """Seconds of patience that the far side asked for."""
 
     @property
     def is_failure(self) -> bool:
@@ -178,6 +189,9 @@ def _count(breaker: Breaker, heard: Heard, now: datetime, rules: BreakerRules) -
         changes["calls"] = breaker.calls + heard.count
     if heard.error is ErrorType.RATE_LIMITED:
         changes["rate_limited"] = breaker.rate_limited + heard.count
+        if heard.retry_after:
+            until = now + timedelta(seconds=min(heard.retry_after, MAX_PAUSE))
+            changes["paused_until"] = max(until, breaker.paused_until or until)
     if heard.is_failure:
         changes |= {
             "failed": breaker.failed + heard.count,

@@ -142,6 +142,10 @@ class CallState(BaseModel):
     """With a dependency that is down: whether an earlier attempt may have taken effect."""
     nth: int = 0
     """Which call of the tool in this run it is, from 1, where the scope limits that."""
+    early_since: datetime | None = None
+    """Since when it waits for its turn."""
+    failed: int = 0
+    """Attempts that failed before it had to wait for its turn: they count."""
 
 
 class StepState(BaseModel):

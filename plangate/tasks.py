@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from plangate.approvals import ApprovalGrant, ApprovalRequest, Receipt
 from plangate.errors import ErrorPayload
+from plangate.pacing import Wait
 from plangate.plans import Plan
 from plangate.policy import Verdict
 from plangate.runs import Outcome, Result, RunResult, RunState, StepReport, Usage
@@ -144,6 +145,15 @@ class ToolCall(BaseModel):
     session: str | None = None
     nth: int = 0
     """Which call of the tool in this run it is, from 1, where the scope limits that."""
+    failed: int = 0
+    """Attempts that failed before the call had to wait for its turn."""
+
+
+class FreeTask(BaseModel):
+    """Input of the local activity `free_places`: calls of a run that no longer wait for their turn."""
+
+    run: str
+    keys: list[str]
 
 
 class CallResult(BaseModel):
@@ -160,6 +170,13 @@ class CallResult(BaseModel):
     """An earlier attempt may have taken effect."""
     over: Verdict | None = None
     """The tool wasn't called, since a budget is used up: what that budget says."""
+    early: Wait | None = None
+    """The tool wasn't called, since it is not its turn yet."""
+
+    @property
+    def postponed(self) -> bool:
+        """Whether the tool is to be called later."""
+        return self.blocked_until is not None or self.early is not None
 
 
 class RespondTask(BaseModel):

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from plangate.breakers import KEPT, BreakerRules
 from plangate.errors import InvalidInput
+from plangate.pacing import ModelPace
 from plangate.runs import TASK_QUEUE
 
 
@@ -46,6 +47,8 @@ class Settings(BaseSettings):
     breaker_seconds: float = Field(default=30.0, gt=0)
     """Until one call probes a dependency that is down; doubled each time that the probe fails."""
     breaker_max_seconds: float = Field(default=300.0, gt=0)
+    limits: dict[str, ModelPace] = Field(default_factory=dict)
+    """Limits of dependencies by name, `model` for models' endpoints; each replaces what agents say of it."""
     shutdown_seconds: float = Field(default=10.0, ge=0)
     """Time for calls under way when the worker is told to stop."""
 
@@ -77,9 +80,22 @@ class Settings(BaseSettings):
         try:
             settings = cls(**given)
         except ValidationError as error:
-            issues = [f"PLANGATE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_url=False)]
+            issues = [_issue(e["loc"], e["msg"]) for e in error.errors(include_url=False)]
             raise InvalidInput("; ".join(issues)) from None
+        except SettingsError as error:  # JSON that can't be read
+            raise InvalidInput(f"PLANGATE_LIMITS is not JSON: {error.__cause__ or error}; {_LIMITS}") from None
         if settings.database_url:
             return settings
         url = f"sqlite:///{(settings.data / 'plangate.db').resolve()}"
         return settings.model_copy(update={"database_url": url})
+
+
+_LIMITS = (
+    """for example {"payments": {"requests_per_minute": 60, "at_once": 4}, "model": {"tokens_per_minute": 200000}}"""
+)
+
+
+def _issue(where: tuple[int | str, ...], message: str) -> str:
+    name, *inside = map(str, where)
+    place = f" ({'.'.join(inside)})" if inside else ""
+    return f"PLANGATE_{name.upper()}{place}: {message}"

@@ -25,17 +25,20 @@ from activities.admission import AdmissionActivities
 from activities.binding import BindingActivities
 from activities.breakers import Breakers
 from activities.catalogue import Catalogue, agents_folder
+from activities.freeing import FreeingActivities
 from activities.guardrails.forecasting import Forecasts
 from activities.injection.enabling import banner, find_injector
 from activities.injection.injector import Injector
 from activities.injection.tools import NO_FAULTS, ToolFaults
 from activities.models import ModelAccessSettings, ModelClient, Role
 from activities.models.prices import load_prices
+from activities.pacing import Pacing
 from activities.planning import PlanningActivities
 from activities.recording import RecordingActivities
 from activities.responding import RespondingActivities
 from activities.storage.store import Store
 from activities.tool_calls import ToolActivities
+from plangate.dependency_limits import put_together
 from plangate.errors import ErrorType, InvalidInput, PlangateError
 from plangate.exits import exit_with
 from plangate.runs import TASK_QUEUE
@@ -63,6 +66,7 @@ def make_worker(
     environ: Mapping[str, str] | None = None,
     breakers: Breakers | None = None,
     injector: Injector | None = None,
+    pacing: Pacing | None = None,
 ) -> Worker:
     """A worker with everything that runs need.
 
@@ -76,20 +80,24 @@ def make_worker(
         environ: Where agents' settings may be overridden; the process's environment by default.
         breakers: What is known of dependencies; share it with `models`.
         injector: Faults on purpose; none by default.
+        pacing: Whose turn it is; share it with `models`.
     """
     breakers = breakers or Breakers(store, settings.breaker_rules)
+    pacing = pacing or make_pacing(store, catalogue, settings)
     executor = ThreadPoolExecutor(max_workers=settings.tool_threads, thread_name_prefix="tool")
     admission = AdmissionActivities(catalogue, store, Forecasts(models.settings))
     binding = BindingActivities(catalogue, store)
     planning = PlanningActivities(catalogue, models, store)
     responding = RespondingActivities(catalogue, models, store)
-    recording = RecordingActivities(store)
+    recording = RecordingActivities(store, pacing)
+    freeing = FreeingActivities(pacing)
     tools = ToolActivities(
         catalogue,
         store,
         environ=environ,
         executor=executor,
         breakers=breakers,
+        pacing=pacing,
         injected=ToolFaults(injector) if injector else NO_FAULTS,
     )
     return Worker(
@@ -103,6 +111,7 @@ def make_worker(
             planning.make_plan,
             responding.respond,
             recording.record,
+            freeing.free_places,
             tools.call_tool,
         ],
         max_cached_workflows=settings.cached_workflows,
@@ -111,6 +120,19 @@ def make_worker(
         graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_seconds),
         plugins=[FaultyWorkflows(injector)] if injector else [],
     )
+
+
+def make_pacing(store: Store, catalogue: Catalogue, settings: Settings) -> Pacing:
+    """The lines of the dependencies that these agents and settings limit.
+
+    Raises:
+        InvalidInput: Settings and agents together make no sense.
+    """
+    try:
+        agents = {name: agent.settings for name, agent in catalogue.agents.items()}
+        return Pacing(store, put_together(agents, settings.limits))
+    except ValueError as error:
+        raise InvalidInput(f"PLANGATE_LIMITS: {error}") from None
 
 
 def models_in_use(settings: ModelAccessSettings, catalogue: Catalogue) -> set[str]:
@@ -183,6 +205,8 @@ async def _poll(
         ) as models,
     ):
         await prepare_agents(catalogue, store)
+        pacing = make_pacing(store, catalogue, settings)
+        await pacing.announce()
         await load_prices(models_in_use(models.settings, catalogue))
         worker = make_worker(
             client,
@@ -193,6 +217,7 @@ async def _poll(
             task_queue=settings.task_queue,
             breakers=breakers,
             injector=injector,
+            pacing=pacing,
         )
         if injector is not None:
             from activities.storage.faults import inject_into

@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
         CallResult,
         Evaluated,
         EvaluateTask,
+        FreeTask,
         PlanOutcome,
         PlanTask,
         RecordTask,
@@ -49,6 +50,10 @@ TOOL_HEARTBEAT = timedelta(seconds=10)
 """Silence after which an attempt counts as dead: Plangate beats beside every tool."""
 
 
+_TURN_SECONDS = 4.0
+"""Time for a call to wait for its turn inside its activity; the tool's own time limit begins after that."""
+
+
 async def admit(request: RunRequest) -> Admission:
     """Check the request and note its run."""
     return await _locally("admit", request, Admission)
@@ -73,6 +78,11 @@ async def evaluate(task: EvaluateTask) -> Evaluated:
 async def record(task: RecordTask) -> None:
     """Write decisions and the run's end into the database."""
     await _locally("record", task, None, in_all=timedelta(hours=1))
+
+
+async def free_places(task: FreeTask) -> None:
+    """Let others go first: these calls no longer wait for their turn."""
+    await _locally("free_places", task, None)
 
 
 async def respond(task: RespondTask) -> Answer:
@@ -117,14 +127,14 @@ async def call_tool(call: ToolCall, policy: ToolPolicy, summary: str) -> CallRes
         policy.name,
         call,
         result_type=CallResult,
-        start_to_close_timeout=timedelta(seconds=policy.timeout_seconds),
-        schedule_to_close_timeout=timedelta(seconds=policy.total_seconds),
+        start_to_close_timeout=timedelta(seconds=policy.timeout_seconds + _TURN_SECONDS),
+        schedule_to_close_timeout=timedelta(seconds=policy.total_seconds + _TURN_SECONDS),
         heartbeat_timeout=min(heartbeat, timedelta(seconds=policy.timeout_seconds)),
         retry_policy=RetryPolicy(
             initial_interval=timedelta(seconds=retries.initial_seconds),
             backoff_coefficient=retries.backoff,
             maximum_interval=timedelta(seconds=max(retries.max_seconds, retries.initial_seconds)),
-            maximum_attempts=retries.max_attempts,
+            maximum_attempts=max(1, retries.max_attempts - call.failed),
         ),
         cancellation_type=(
             workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -21,11 +21,12 @@ with workflow.unsafe.imports_passed_through():
     from plangate.errors import ErrorPayload, ErrorType, PlangateError
     from plangate.gating import gate_of
     from plangate.keys import call_id, idempotency_key
+    from plangate.pacing import Wait
     from plangate.plans import Step
     from plangate.policy import GATED, Action, Verdict
     from plangate.runs import INLINE_BYTES, CallState, CallStatus, Result, RunState, StepState, StepStatus
     from plangate.summary import in_words
-    from plangate.tasks import BindTask, Bound, CallResult, ScopeEntry, ToolCall
+    from plangate.tasks import BindTask, Bound, CallResult, FreeTask, ScopeEntry, ToolCall
     from plangate.toolkit import Effect, ToolPolicy
 
 _ALLOWED = Verdict(action=Action.ALLOW)
@@ -169,7 +170,7 @@ class Caller:
         while True:
             async with self.slots:
                 await self.may_start.wait()
-                if call.blocked_since is None:
+                if call.blocked_since is None and call.early_since is None:
                     self._may_begin(step, grant)
                     call.started_at = workflow.now()
                     self.state.calls += 1
@@ -177,10 +178,10 @@ class Caller:
                     call.args, call.args_key = bound.args, bound.args_key
                 call.status = CallStatus.RUNNING
                 outcome = await self._call_tool(step, state, call, policy, self._task(step, call, policy, bound, grant))
-            if outcome.blocked_until is None:
+            if not outcome.postponed:
                 break
             await self._wait_for_dependency(step, state, call, policy, outcome)
-        call.ended_at, call.blocked_since, call.in_doubt = workflow.now(), None, False
+        call.ended_at, call.blocked_since, call.early_since, call.in_doubt = workflow.now(), None, None, False
         if outcome.error is not None:
             raise CallFailed(outcome.error.model_copy(update={"step": step.id}))
         call.status, call.result = CallStatus.DONE, outcome.result or Result()
@@ -213,6 +214,7 @@ class Caller:
             user=self.state.request.user,
             session=self.state.request.session,
             nth=call.nth,
+            failed=call.failed,
         )
 
     def _nth(self, call: CallState, policy: ToolPolicy) -> int:
@@ -230,9 +232,10 @@ class Caller:
         try:
             while True:
                 outcome = await activities.call_tool(task, policy, call.summary)
-                if outcome.blocked_until is None or not outcome.in_doubt:
+                if not outcome.postponed or not outcome.in_doubt:
                     return outcome
                 await self._wait_for_dependency(step, state, call, policy, outcome)
+                task = task.model_copy(update={"failed": call.failed})
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise asyncio.CancelledError from None
@@ -248,6 +251,9 @@ class Caller:
         Raises:
             CallFailed: The call waits no longer.
         """
+        if outcome.early is not None:
+            await self._wait_for_turn(step, state, call, outcome.early, in_doubt=outcome.in_doubt)
+            return
         now = workflow.now()
         call.blocked_since, call.in_doubt = call.blocked_since or call.started_at or now, outcome.in_doubt
         pause = waiting.pause_before(call, outcome, now)
@@ -260,6 +266,32 @@ class Caller:
         self.changed()
         await workflow.sleep(pause, summary=text)
         state.reason = ""
+
+    async def _wait_for_turn(
+        self, step: Step, state: StepState, call: CallState, wait: Wait, *, in_doubt: bool
+    ) -> None:
+        """Wait until the call may ask for its turn again, and say so. No time limit holds for it: it is only early."""
+        now = workflow.now()
+        first, call.early_since = call.early_since is None, call.early_since or now
+        call.blocked_since, call.in_doubt, call.failed = None, in_doubt, wait.failed
+        pause, text = waiting.for_its_turn(wait, now)
+        state.reason = text
+        if first:
+            self.note("early", text, step.id)
+        self.changed()
+        await workflow.sleep(pause, summary=text)
+        if state.reason == text:
+            state.reason = ""
+
+    async def leave_lines(self, steps: Sequence[Step]) -> None:
+        """Calls of these steps no longer wait for their turn: others go first. (A run that ends does this anyway.)"""
+        known = [(step, self.state.steps.get(step.id)) for step in steps]
+        calls = [(step, call) for step, state in known if state for call in state.calls if call.early_since]
+        if calls:
+            keys = [self._key(step, call.item, fallback=call.fallback) for step, call in calls]
+            for _, call in calls:
+                call.early_since = None
+            await activities.free_places(FreeTask(run=self.run, keys=keys))
 
     def _key(self, step: Step, item: int | None, *, fallback: bool) -> str:
         revision = self.state.steps[step.id].revision

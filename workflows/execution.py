@@ -104,6 +104,7 @@ class Execution:
                 await self._abandon()
                 if self._failed is None:
                     await self._continue_as_new()
+                await self.stepper.leave_lines(self.state.plan.steps if self.state.plan else [])
                 break
             self._show_phase()
             await self._changed.wait()
@@ -147,6 +148,7 @@ class Execution:
                 self.gates.withdraw(gate.call)
             state.status, state.reason = StepStatus.CANCELLED, state.reason or "cancelled"
             self._note("cancelled", f"cancelled: {step.title or step.id}", step.id)
+            await self.stepper.leave_lines([step])
         except Exception as error:
             self._bug = self._bug or error
             raise

@@ -1,4 +1,8 @@
-"""What becomes of a call whose dependency is down: it waits, or fails so that a fallback or a person takes over."""
+"""What becomes of a call that can't be made now.
+
+Its dependency is down: it waits, or fails so that a fallback or a person takes over. It is early: it waits for its
+turn, however long that takes.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from plangate.breakers import OnOpen
     from plangate.errors import ErrorPayload, ErrorType
+    from plangate.pacing import Wait
     from plangate.runs import CallState
     from plangate.tasks import CallResult
     from plangate.toolkit import ToolPolicy
@@ -54,3 +59,11 @@ def gives_up(
 def in_words(outcome: CallResult, now: datetime, pause: timedelta) -> str:
     """For the timer, the step and the timeline."""
     return f"{outcome.reason}; next try at {(now + pause).strftime('%H:%M:%S')} UTC"
+
+
+def for_its_turn(wait: Wait, now: datetime) -> tuple[timedelta, str]:
+    """How long an early call waits before it asks again, and in words what for and until about when."""
+    pause = timedelta(seconds=max(wait.seconds, _SHORTEST.total_seconds()))
+    ahead = f"; {wait.ahead} call{'s' * (wait.ahead != 1)} ahead" if wait.ahead else ""
+    turn = now + timedelta(seconds=max(wait.turn_seconds, wait.seconds))
+    return pause, f"waits for {wait.dependency}: {wait.why}{ahead}; about {turn.strftime('%H:%M:%S')} UTC"

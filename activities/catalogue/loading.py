@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from activities.catalogue.code import Package, import_file
+from activities.catalogue.dependencies import check_dependencies
 from activities.catalogue.files import read_folder, version
 from activities.catalogue.limits import check_limits
 from activities.catalogue.problems import BrokenAgent
@@ -30,7 +31,20 @@ from plangate.yaml_files import read_yaml
 
 AGENT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 RESERVED_AGENTS = frozenset(
-    {"agents", "answer", "database", "db", "health", "model", "new", "plan", "screen", "temporal"}
+    {
+        "agents",
+        "answer",
+        "database",
+        "db",
+        "health",
+        "limits",
+        "model",
+        "new",
+        "plan",
+        "preflight",
+        "screen",
+        "temporal",
+    }
 )
 """Words that begin Plangate's own `PLANGATE_…` variables (settings would be read from them), and `new`."""
 PROMPTS = ("prompts/planner.md", "prompts/responder.md")
@@ -184,6 +198,7 @@ def load_agent(folder: Path) -> LoadedAgent:
         read_yaml(texts["offline.yaml"], "offline.yaml", problems)
     found = read_tools(package, problems) if "tools.py" in texts else ToolsFound()
     _check_together(scope, found, problems)
+    check_dependencies(settings, found, texts.get("agent.yaml", ""), problems)
     for name in PROMPTS:
         if name in texts and not texts[name].strip():
             problems.add(name, 1, "the prompt is empty: write it, or remove the file")

@@ -8,12 +8,17 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from plangate.agents import AgentSettings, ModelSettings
+from plangate.pacing import ModelPace, Pace
 from plangate.problems import Problems
 from plangate.wording import suggestion
 from plangate.yaml_files import line_at, line_of, read_yaml
 
 SETTING_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-MODELS: dict[tuple[str, ...], type[BaseModel]] = {(): AgentSettings, ("models",): ModelSettings}
+MODELS: dict[tuple[str, ...], type[BaseModel]] = {
+    (): AgentSettings,
+    ("models",): ModelSettings,
+    ("model",): ModelPace,
+}
 """The model that stands at a place of the file, to suggest its fields."""
 
 
@@ -45,7 +50,7 @@ def _setting_problem(where: tuple[str | int, ...], kind: str, message: str) -> s
     """pydantic's mistake in the words of someone who edits the file."""
     name = ".".join(map(str, where))
     if kind == "extra_forbidden":
-        model = MODELS.get(tuple(map(str, where[:-1])), AgentSettings)
+        model = Pace if where[0] == "dependencies" else MODELS.get(tuple(map(str, where[:-1])), AgentSettings)
         hint = suggestion(str(where[-1]), model.model_fields) or "."
         return f"unknown key {name!r}{hint} Known are {', '.join(model.model_fields)}"
     if kind == "string_type":

@@ -19,7 +19,17 @@ from plangate.toolkit import TOOL_ATTRIBUTE, Effect, Idempotency, Tool
 FILE = "tools.py"
 SETUP_FILE = "setup.py"
 TOOL_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-RESERVED = RESERVED_NAMES | {"admit", "bind_call", "evaluate", "make_plan", "record", "respond", "tool"}
+RESERVED = RESERVED_NAMES | {
+    "admit",
+    "bind_call",
+    "evaluate",
+    "free_places",
+    "make_plan",
+    "preflight",
+    "record",
+    "respond",
+    "tool",
+}
 """Tools are activities by their name: these are Plangate's own activities, and the names of a plan's scope."""
 
 

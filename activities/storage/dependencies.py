@@ -68,7 +68,9 @@ class Dependencies:
             row = (await connection.execute(query)).one_or_none()
             if row is None:
                 raise InvalidInput(f"there is no dependency {name!r}")
-            reset = closed(_breaker(row)).model_copy(update={"reset_by": by, "reset_at": at, "updated_at": at})
+            reset = closed(_breaker(row)).model_copy(
+                update={"reset_by": by, "reset_at": at, "updated_at": at, "paused_until": None}
+            )
             await connection.execute(update(_TABLE).where(_TABLE.c.name == name).values(_values(reset)))
         return reset
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -242,6 +243,10 @@ dependencies = Table(
     Column("updated_at", UtcDateTime),
     Column("reset_by", AnyText, nullable=False),
     Column("reset_at", UtcDateTime),
+    Column("paused_until", UtcDateTime),
+    Column("healthy", Boolean),
+    Column("health", AnyText, nullable=False, server_default=""),
+    Column("health_at", UtcDateTime),
 )
 """One row a dependency, with its circuit breaker: a `plangate.breakers.Breaker`."""
 
@@ -263,3 +268,38 @@ verdicts = Table(
 )
 """One row for each thing that a guardrail said in a run, other than allow; written with the run's end. `id` is
 `RUN:NUMBER`."""
+
+lines = Table(
+    "lines",
+    metadata,
+    Column("dependency", String(300), primary_key=True),
+    Column("requests_per_minute", Float),
+    Column("burst", Integer, nullable=False),
+    Column("at_once", Integer),
+    Column("tokens_per_minute", Float),
+    Column("next_at", UtcDateTime),
+    Column("tokens_at", UtcDateTime),
+    Column("virtual", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("used_at", UtcDateTime),
+)
+"""One row a dependency with limits: these, for people, and a `plangate.pacing.Line` without its places."""
+
+places = Table(
+    "places",
+    metadata,
+    Column("dependency", String(300), primary_key=True),
+    Column("key", String(300), primary_key=True),
+    Column("user", AnyText, nullable=False),
+    Column("run", AnyText, nullable=False),
+    Column("call", AnyText, nullable=False),
+    Column("tag", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("tokens", Float, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("turn_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("holds", Boolean, nullable=False),
+    Index(None, "run"),
+)
+"""One row a call that waits for its turn, or has it: a `plangate.pacing.Place`."""

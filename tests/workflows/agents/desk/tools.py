@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,8 @@ from plangate import Compensation, ErrorType, ToolContext, ToolError, tool
 
 def _note(ctx: ToolContext, **fields: Any) -> None:
     """Append one line for one effect, with the key that a real far side would get."""
-    line = json.dumps({"key": ctx.idempotency_key, "run": ctx.run, "call": ctx.step, "attempt": ctx.attempt, **fields})
+    known = {"key": ctx.idempotency_key, "run": ctx.run, "call": ctx.step, "attempt": ctx.attempt, "at": time.time()}
+    line = json.dumps({**known, **fields})
     with Path(ctx.settings["effects_file"]).open("a", encoding="utf-8") as file:
         file.write(line + "\n")
         file.flush()
@@ -202,3 +204,12 @@ async def ship(ctx: ToolContext, what: str) -> str:
     """Ship a thing; whether it was shipped is not known while the warehouse is down."""
     _warehouse(ctx, "ship")
     return f"shipped {what}"
+
+
+@tool(effect="read", dependency="warehouse", retries=2, retry_initial=0.01, retry_max=0.02)
+async def busy(ctx: ToolContext, seconds: float) -> str:
+    """Ask the warehouse, which asks for patience once."""
+    _note(ctx, tool="busy")
+    if ctx.attempt == 1:
+        raise ToolError("not so fast", transient=True, type=ErrorType.RATE_LIMITED, retry_after=seconds)
+    return "at last"
