@@ -37,6 +37,8 @@ class _Write:
     def finish(self, error: BaseException | None = None) -> None:
         if self.done.done():
             return  # its caller was cancelled
+        if isinstance(error, _WorkFailed):
+            error = error.error
         if error is None:
             self.done.set_result(self.value)
         else:
@@ -114,7 +116,7 @@ class GroupCommit:
         if error is not None and _connection_lost(error):
             error = await self._attempt(batch)  # a pooled connection whose server went away; the next one is new
         if error is None or len(batch) == 1 or not _is_about_a_row(error):
-            _finish(batch, error.error if isinstance(error, _WorkFailed) else error)
+            _finish(batch, error)
             return
         for position, write in enumerate(batch):
             alone = await self._attempt([write])
@@ -132,7 +134,7 @@ class GroupCommit:
                     if write.work is not None:
                         write.value = await _done(write.work, connection)
         except _WorkFailed as failed:
-            return failed if len(batch) > 1 else failed.error
+            return failed
         except Exception as error:  # noqa: BLE001 - it belongs to the callers, who get it
             return error
         return None
