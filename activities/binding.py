@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 from temporalio import activity
 
-from activities.catalogue import Catalogue
+from activities.catalogue import Catalogue, LoadedAgent
+from activities.flowing import judge_flow, stricter
 from activities.scopes import load_scope
 from activities.storage.store import Store
 from plangate import expressions, strictjson
@@ -43,8 +44,8 @@ class BindingActivities:
         try:
             agent = self._catalogue.get(task.agent)
             tool = agent.tool(task.tool)
-            given = expressions.resolve(task.args, await load_scope(self._store, task.scope))
-            args = bind_arguments(tool, given)
+            scope = await load_scope(self._store, task.scope)
+            args = bind_arguments(tool, expressions.resolve(task.args, scope))
         except PlangateError as error:
             payload = ErrorPayload(
                 type=error.type, message=error.message, attempted=task.tool, step=task.step, details=error.details
@@ -57,7 +58,18 @@ class BindingActivities:
             summary=in_words(tool.settings.summary, tool.name, args),
             risk=task.risk or tool.settings.risk,
         )
+        if task.lineage is not None:
+            bound = self._with_flow(agent, task, bound, scope)
         return await self._settle(task, bound, tool)
+
+    def _with_flow(self, agent: LoadedAgent, task: BindTask, bound: Bound, scope: dict[str, Any]) -> Bound:
+        """With what the rules of information flow say."""
+        assert task.lineage is not None
+        flow, found = judge_flow(agent, task.tool, task.args, task.lineage, scope)
+        verdict = stricter(bound.verdict, flow)
+        shown = found if verdict.action not in (Action.ALLOW, Action.BLOCK) else []
+        untrusted = [each.argument for each in found if not each.trusted]
+        return bound.model_copy(update={"verdict": verdict, "provenance": shown, "untrusted": untrusted})
 
     async def _settle(self, task: BindTask, bound: Bound, tool: Tool) -> Bound:
         """Store what is too large for history, or open the gate."""

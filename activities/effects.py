@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ class Effects:
             value = None if entry.new else await self._read_back(checked)
             if value is None:
                 await self._be_alone(checked, entry)
-                value = await self._invoke(checked, None)
+                value = await self._invoke_reading(checked)
         except Exception as error:
             await self._note_failure(checked, error, first=entry.new)
             raise
@@ -239,6 +240,18 @@ class Effects:
         elif type_.kind is ErrorKind.TRANSIENT:
             async with self._store.transaction() as conn:
                 await ledger.broke_off(conn, checked.call.key, attempt=checked.attempt)
+
+    async def _invoke_reading(self, checked: Checked) -> Any:
+        """With a connection for looking things up; what is done is done on the far side."""
+        database = LazyConnection(self._store, write=False)
+        try:
+            value = await self._invoke(checked, cast(AsyncConnection, database))
+        except BaseException as error:
+            await database.close(error)
+            raise
+        with contextlib.suppress(Exception):  # it has only read; what was done on the far side stands
+            await database.close()
+        return value
 
     async def _invoke(self, checked: Checked, database: AsyncConnection | None) -> Any:
         tool = checked.tool

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
@@ -21,7 +21,7 @@ from temporalio.exceptions import ApplicationError
 from activities import faults, ledger
 from activities.binding import bind_arguments
 from activities.breakers import Breakers, Permit, Refusal
-from activities.catalogue import Catalogue
+from activities.catalogue import Catalogue, LoadedAgent
 from activities.effects import AlreadyFailed, Checked, Effects
 from activities.injection.tools import NO_FAULTS, NoFaults
 from activities.invoking import as_result
@@ -119,6 +119,8 @@ class ToolActivities:
                 raise PlangateError(f"{tool.name} is only drafted: a person does it", type=ErrorType.BLOCKED)
             if verdict.action is Action.BLOCK:
                 raise PlangateError(f"not allowed: {verdict.reason}", type=ErrorType.BLOCKED)
+            if verdict.action is Action.ALLOW and call.grant is None:
+                check_flow(agent, tool, call.untrusted)
             if verdict.action is not Action.ALLOW or call.grant is not None:
                 check_grant(call, tool, agent_version=agent.version, digest=digest)
         except Exception as failure:  # noqa: BLE001 - every fault gets its type
@@ -194,6 +196,23 @@ class ToolActivities:
 
 
 _NO_SETTINGS = RetrySettings()
+
+
+def check_flow(agent: LoadedAgent, tool: Tool, untrusted: Collection[str]) -> None:
+    """May a call with text of others in these arguments be made without an approval?
+
+    Raises:
+        PlangateError: With type `NotApproved`, or `Blocked` where the scope says never.
+    """
+    rules = agent.flow_rules[tool.name]
+    if closed := sorted(rules.never & set(untrusted)):
+        raise PlangateError(f"{closed[0]!r} may never hold text of others", type=ErrorType.BLOCKED)
+    asked = sorted(set(untrusted) - rules.accepts)
+    if asked and rules.effect is Effect.CONSEQUENTIAL:
+        raise PlangateError(
+            f"{asked[0]!r} holds text of others, which needs an approval, and there is none",
+            type=ErrorType.NOT_APPROVED,
+        )
 
 
 def check_grant(call: ToolCall, tool: Tool, *, agent_version: str, digest: str) -> None:

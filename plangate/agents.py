@@ -41,6 +41,10 @@ class ScopeTool(BaseModel):
     name: str
     does: str = ""
     rule: Rule
+    accepts: list[str] = Field(default_factory=list)
+    """Arguments that may hold text of others."""
+    never: list[str] = Field(default_factory=list)
+    """Arguments that may never hold it."""
     line: int = 0
 
 

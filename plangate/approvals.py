@@ -12,6 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from plangate.provenance import Provenance
+
 MIN_DIGEST = 16
 """Hexadecimal digits of the arguments' SHA-256 that a decision has to name at least (64 is all of it)."""
 
@@ -100,6 +102,8 @@ class ApprovalRequest(BaseModel):
     rule: str = ""
     reason: str = ""
     """Why a person is asked."""
+    provenance: list[Provenance] = Field(default_factory=list)
+    """Where each argument comes from."""
     risk: str = ""
     revision: int = 0
     opened_at: datetime

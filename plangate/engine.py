@@ -173,6 +173,7 @@ def roots_of(*values: Any) -> frozenset[str]:
 
 def revise(state: RunState, plan: Plan) -> None:
     """Put a revised plan in place: steps that ended stay and never run again; the others make room for the new ones."""
+    state.first_plan = state.first_plan or state.plan
     state.revision += 1
     ended = {name: step for name, step in state.steps.items() if step.status.ended}
     old = [step for step in (state.plan.steps if state.plan else []) if step.id in ended]

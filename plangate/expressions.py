@@ -56,6 +56,25 @@ def _survey(node: Mapping[str, Any]) -> tuple[int, set[str]]:
     return levels, functions
 
 
+def functions(expression: str) -> frozenset[str]:
+    """The functions that an expression calls; none if it isn't JMESPath."""
+    return frozenset() if check(expression) else frozenset(_survey(jmespath.compile(expression).parsed)[1])
+
+
+def literals(expression: str) -> list[Any]:
+    """The literals that stand in an expression; none if it isn't JMESPath."""
+    if check(expression):
+        return []
+    found: list[Any] = []
+    row = [jmespath.compile(expression).parsed]
+    while row:
+        node = row.pop()
+        if node["type"] == "literal":
+            found.append(node["value"])
+        row += [child for child in node.get("children", []) if isinstance(child, dict)]
+    return found
+
+
 def roots(expression: str) -> frozenset[str]:
     """The names in scope that an expression starts from: step ids, `input`, `item`.
 

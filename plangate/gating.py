@@ -33,6 +33,7 @@ def gate_of(task: BindTask, bound: Bound, *, tool_version: str) -> ApprovalReque
         digest=bound.digest,
         rule=bound.verdict.rule,
         reason=bound.verdict.reason,
+        provenance=bound.provenance,
         risk=bound.risk,
         revision=task.revision,
         opened_at=task.opened_at,

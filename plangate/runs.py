@@ -218,6 +218,8 @@ class RunState(BaseModel):
     plan: Plan | None = None
     tools: dict[str, ToolPolicy] = Field(default_factory=dict)
     revision: int = 0
+    first_plan: Plan | None = None
+    """Once the plan was revised: the first one, whole."""
     message: str = ""
     """From the planner or admission: what to tell the user when nothing is done."""
     steps: dict[str, StepState] = Field(default_factory=dict)

@@ -31,6 +31,7 @@ from plangate.guardrails import GuardrailSettings
 from plangate.limit_tables import read_action_limits, read_spending
 from plangate.policy import Action, Rule, parse_rule
 from plangate.scope_limits import LIMITS, limit_value
+from plangate.scope_others import COLUMN, parse_others
 from plangate.wording import listed, nearest, suggestion
 
 REQUIRED_SECTIONS = ("Purpose", "Tools")
@@ -202,8 +203,18 @@ class _Reader:
                 except ValueError as error:
                     self.problem(line, f"the rule of {name!r}: {error}")
                     rule = Rule(then=Action.BLOCK, text=row["when"])
-                found[name] = ScopeTool(name=name, does=row.get("what it does", ""), rule=rule, line=line)
+                accepts, never = self._others(name, row.get(COLUMN, ""), line)
+                found[name] = ScopeTool(
+                    name=name, does=row.get("what it does", ""), rule=rule, accepts=accepts, never=never, line=line
+                )
         return found
+
+    def _others(self, tool: str, cell: str, line: int) -> tuple[list[str], list[str]]:
+        try:
+            return parse_others(cell)
+        except ValueError as error:
+            self.problem(line, f"the text of others for {tool!r}: {error}")
+            return [], []
 
     def limits(self) -> Limits:
         values: dict[str, Any] = {}

@@ -144,11 +144,23 @@ def checklist(state: RunState) -> str:
         waits = "Waits for a person to do it" if gate.draft else "Waits for approval"
         lines += ["", f"### {waits}: {_line(gate.title)}", ""]
         lines += [f"- `{name}`: `{_inline(value)}`" for name, value in gate.args.items()]
+        lines += _origins(gate)
         lines += ["", f"Why: {_line(gate.reason)}" + (f"\nRisk: {_line(gate.risk)}" if gate.risk else "")]
         ask = "It is a draft: do it, and say what came of it" if gate.draft else "Approve it"
         lines += ["", f"{ask} until {_time(gate.deadline)}:", "", "```", approve_command(gate)]
         lines += ["# or with Temporal's command line alone:", signal_command(gate), "```"]
     return "\n".join(lines)
+
+
+def _origins(gate: ApprovalRequest) -> list[str]:
+    """Where a gate's arguments come from, with what others wrote as code, which can't look like the page."""
+    lines = ["", "Where it comes from:", ""] if gate.provenance else []
+    for each in gate.provenance:
+        mark = "" if each.trusted else "⚠ "
+        lines.append(f"- `{_inline(each.argument)}`: {mark}`{_inline(each.words)}`")
+        texts = [source.text for source in each.sources if source.text and not source.trusted]
+        lines += [f"    - it says: `{_inline(text)}`" for text in texts[:5]]
+    return lines
 
 
 def _line(text: str) -> str:

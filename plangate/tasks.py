@@ -12,6 +12,7 @@ from plangate.errors import ErrorPayload
 from plangate.pacing import Wait
 from plangate.plans import Plan
 from plangate.policy import Verdict
+from plangate.provenance import Lineage, Provenance
 from plangate.runs import Outcome, Result, RunResult, RunState, StepReport, Usage
 from plangate.toolkit import ToolPolicy
 
@@ -86,6 +87,8 @@ class BindTask(BaseModel):
     nth: int = 0
     """Which call of the tool in this run it is, from 1, where the scope limits that."""
     session: str | None = None
+    lineage: Lineage | None = None
+    """Where the arguments come from. None for an edit, which is a person's, and for undoing, which is the tool's."""
 
 
 class Bound(BaseModel):
@@ -100,6 +103,10 @@ class Bound(BaseModel):
     risk: str = ""
     problems: list[str] = Field(default_factory=list)
     error: ErrorPayload | None = None
+    provenance: list[Provenance] = Field(default_factory=list)
+    """With a gate: where each argument comes from."""
+    untrusted: list[str] = Field(default_factory=list)
+    """Arguments that hold text of others."""
 
 
 class EvaluateTask(BaseModel):
@@ -141,6 +148,8 @@ class ToolCall(BaseModel):
     grant: ApprovalGrant | None = None
     resumed_from: list[str] = Field(default_factory=list)
     """Failed runs that this one goes on with: an approval given there holds here."""
+    untrusted: list[str] = Field(default_factory=list)
+    """Arguments that hold text of others, as binding found."""
     user: str | None = None
     session: str | None = None
     nth: int = 0

@@ -14,16 +14,17 @@ from __future__ import annotations
 import hashlib
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model, field_validator
 
 from plangate.breakers import OnOpen
 from plangate.compensation import Compensation
 from plangate.errors import ErrorType, PlangateError
+from plangate.provenance import Trust
 from plangate.strictjson import digest
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class ToolPolicy(BaseModel):
     or on limits."""
     counted: bool = False
     """The scope limits how often a run calls it: the workflow numbers its calls."""
+    guarded: bool = False
+    """An argument may never hold text of others: each call is looked at, whatever its effect."""
 
 
 class ToolError(PlangateError):
@@ -153,7 +156,8 @@ class ToolContext:
     """The agent's settings: `agent.yaml`'s `settings`, overridden by `PLANGATE_<AGENT>_<NAME>` in the environment."""
     database: AsyncConnection | None = None
     """In an async tool: a connection to the project's database inside a transaction that Plangate commits.
-    In `ledger` mode it is the transaction of the ledger row itself. Don't commit it."""
+    In `ledger` mode it is the transaction of the ledger row itself; in `key` and `check` mode it only reads.
+    Don't commit it."""
     heartbeat: Callable[..., None] = _nothing
     """Tell Temporal that a long call is alive, with optional details."""
 
@@ -176,6 +180,16 @@ class ToolSettings(BaseModel):
     summary: str = ""
     risk: str = ""
     compensation: Compensation | None = None
+    returns: dict[str, Trust] = Field(default_factory=dict)
+    """`*` or the dotted path of a field of the result → what its author says of it."""
+    targets: frozenset[str] = frozenset()
+    """Arguments that name whom or what a call is about."""
+
+    @field_validator("returns", mode="before")
+    @classmethod
+    def _of_all(cls, value: Any) -> Any:
+        """`"trusted"` is `{"*": "trusted"}`."""
+        return {"*": value} if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -205,7 +219,15 @@ class Tool:
         """The JSON schema of the arguments."""
         return self.arguments.model_json_schema()
 
-    def policy(self, rule: str = "ask") -> ToolPolicy:
+    @property
+    def result_schema(self) -> dict[str, Any] | None:
+        """The JSON schema of the result; None where its type has none."""
+        try:
+            return self.returns.json_schema(mode="serialization")
+        except (PydanticUserError, ValueError):
+            return None
+
+    def policy(self, rule: str = "ask", *, guarded: bool = False) -> ToolPolicy:
         """What the workflow needs to call this tool."""
         s = self.settings
         retries = RetrySettings(
@@ -226,6 +248,7 @@ class Tool:
             summary=s.summary,
             compensation=s.compensation,
             rule=rule,
+            guarded=guarded,
         )
 
 
@@ -249,6 +272,8 @@ def tool(
     risk: str = "",
     compensation: Compensation | None = None,
     read_back: Callable[..., Any] | None = None,
+    returns: str | Mapping[str, str] = "untrusted",
+    targets: Collection[str] = (),
 ) -> Callable[[F], F]:
     """Make a typed function a tool. The function itself stays callable as it was, for tests.
 
@@ -269,6 +294,10 @@ def tool(
         compensation: How the effect is undone when the run fails or is cancelled later.
         read_back: For `check` tools: an async function with the tool's parameters that finds out whether the effect
             happened. Returns the tool's result if it did, `None` if not; raises `ToolError` when it can't tell.
+        returns: Whose words the result holds: `trusted` (ours: its numbers, choices, dates and texts of a fixed pattern
+            can be relied on; its free text can't), `untrusted`, `document` or `web`; or by field:
+            `{"*": "trusted", "notes": "document"}`. A field that is named as `trusted` is vouched for, free text too.
+        targets: Arguments that name whom or what the call is about: recipients, orders, accounts.
 
     Raises:
         TypeError: When the function or a setting is not usable; the message names the tool and what is wrong.
@@ -290,6 +319,8 @@ def tool(
             summary=summary,
             risk=risk,
             compensation=compensation,
+            returns={} if returns == "untrusted" else returns,
+            targets=targets if isinstance(targets, str) else frozenset(targets),
         )
         if (read_back is not None) != (settings.idempotency is Idempotency.CHECK):
             raise TypeError(f"tool {function.__name__!r}: `read_back` goes with idempotency='check', and only with it")
@@ -340,6 +371,8 @@ def make_tool(function: Callable[..., Any], settings: ToolSettings) -> Tool:
         raise TypeError(f"tool {name!r}: its types can't be described as JSON: {str(error).splitlines()[0]}") from None
     if lost := sorted(fields.keys() - arguments.model_fields.keys()):
         raise TypeError(f"tool {name!r}: {lost[0]!r} can't be the name of an argument")
+    if unknown := sorted(settings.targets - arguments.model_fields.keys()):
+        raise TypeError(f"tool {name!r}: its target {unknown[0]!r} is no argument of it")
     if _has_sets(schema):
         raise TypeError(f"tool {name!r}: a set has no order to approve it in; take a list")
     version = digest([name, schema, _shown(settings), _source_digest(function)])[:16]
@@ -358,9 +391,10 @@ def make_tool(function: Callable[..., Any], settings: ToolSettings) -> Tool:
 
 def _shown(settings: ToolSettings) -> dict[str, Any]:
     """A tool's settings as its version has them: without those that came later and aren't used."""
-    later = {"compensation": None, "on_open": OnOpen.WAIT}
+    later: dict[str, Any] = {"compensation": None, "on_open": OnOpen.WAIT, "returns": {}, "targets": frozenset()}
     unset = {name for name, default in later.items() if getattr(settings, name) == default}
-    return settings.model_dump(mode="json", exclude=unset)
+    shown = settings.model_dump(mode="json", exclude=unset)
+    return shown | ({"targets": sorted(settings.targets)} if settings.targets else {})
 
 
 def _parameters(name: str, function: Callable[..., Any], hints: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:

@@ -22,8 +22,10 @@ with workflow.unsafe.imports_passed_through():
     from plangate.gating import gate_of
     from plangate.keys import call_id, idempotency_key
     from plangate.pacing import Wait
+    from plangate.lineage import lineage_of
     from plangate.plans import Step
     from plangate.policy import GATED, Action, Verdict
+    from plangate.provenance import Lineage
     from plangate.runs import INLINE_BYTES, CallState, CallStatus, Result, RunState, StepState, StepStatus
     from plangate.summary import in_words
     from plangate.tasks import BindTask, Bound, CallResult, FreeTask, ScopeEntry, ToolCall
@@ -87,7 +89,8 @@ class Caller:
         """Bound arguments; opens the gate if policy says so."""
         entries = self._scope(state, call, args)
         scope = inline_scope(entries)
-        if policy.rule == "allow" and policy.effect is not Effect.CONSEQUENTIAL and scope is not None:
+        free = policy.rule == "allow" and policy.effect is not Effect.CONSEQUENTIAL and not policy.guarded
+        if free and scope is not None:
             try:
                 resolved = expressions.resolve(args, scope)
             except PlangateError as error:
@@ -112,6 +115,7 @@ class Caller:
             revision=state.revision,
             nth=self._nth(call, policy),
             session=self.state.request.session,
+            lineage=self._lineage(step, policy.name, args),
         )
         try:
             bound = await activities.bind_call(task)
@@ -124,6 +128,10 @@ class Caller:
         if bound.verdict.action in GATED:
             self._open_gate(step, state, call, policy, bound, task)
         return bound
+
+    def _lineage(self, step: Step, tool: str, args: dict[str, Any]) -> Lineage | None:
+        """What lies behind a call's arguments."""
+        return lineage_of(self.state, step, tool, args)
 
     def _scope(self, state: StepState, call: CallState, args: dict[str, Any]) -> dict[str, ScopeEntry]:
         """What a call's arguments may refer to."""
@@ -209,6 +217,7 @@ class Caller:
             args=bound.args,
             args_key=bound.args_key,
             digest=bound.digest,
+            untrusted=bound.untrusted,
             grant=grant,
             resumed_from=self.state.resumed_from,
             user=self.state.request.user,

@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from plangate.errors import ErrorType
     from plangate.keys import call_id
     from plangate.plans import Step
+    from plangate.provenance import Lineage
     from plangate.runs import CallState, CallStatus, Phase, Result, RunState, StepState, StepStatus
     from plangate.tasks import ScopeEntry
     from plangate.toolkit import Effect
@@ -125,6 +126,10 @@ class _Undoer(Caller):
         self.note("not undone", f"not undone: {report.summary}: {reason}", report.step)
         unclear = mine.error is not None and mine.error.type is ErrorType.OUTCOME_UNKNOWN
         return report.model_copy(update={"by": mine.tool, "reason": reason, "unclear": unclear})
+
+    def _lineage(self, step: Step, tool: str, args: dict[str, Any]) -> Lineage | None:
+        """The tool's author says how it is undone; what it was done with was checked then."""
+        return None
 
     def _scope(self, state: StepState, call: CallState, args: dict[str, Any]) -> dict[str, ScopeEntry]:
         """What the compensation's arguments may refer to: the undone call's arguments and result."""

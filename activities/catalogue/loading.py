@@ -21,6 +21,7 @@ from activities.catalogue.tools import ToolsFound, read_tools
 from plangate.action_limits import LimitOf, strictest
 from plangate.agents import AgentSettings, AgentSummary, Scope
 from plangate.errors import ErrorType, PlangateError
+from plangate.flow import FlowRules, flow_rules
 from plangate.policy import Action, Verdict
 from plangate.problems import Problems
 from plangate.scope import parse_scope
@@ -86,13 +87,19 @@ class LoadedAgent:
     def _policy(self, name: str, tool: Tool) -> ToolPolicy:
         rule, limits = self.scope.tools[name].rule.short, self.scope.actions_of(name)
         counted = any(limit.of is LimitOf.CALLS for limit in limits)
-        policy = tool.policy("when" if rule == "allow" and limits else rule)
+        guarded = bool(self.scope.tools[name].never)
+        policy = tool.policy("when" if rule == "allow" and limits else rule, guarded=guarded)
         return policy.model_copy(update={"counted": True}) if counted else policy
 
     @cached_property
     def spending(self) -> list[SpendingLimit]:
         """The budgets of its scope."""
         return [limit.model_copy(update={"agent": self.name}) for limit in self.scope.spending]
+
+    @cached_property
+    def flow_rules(self) -> dict[str, FlowRules]:
+        """What the rules of information flow need to know of every tool."""
+        return {name: flow_rules(tool, self.scope.tools.get(name)) for name, tool in self.tools.items()}
 
     @cached_property
     def schemas(self) -> dict[str, dict[str, Any]]:

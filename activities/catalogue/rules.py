@@ -13,7 +13,7 @@ from plangate.agents import Scope
 from plangate.policy import Condition
 from plangate.problems import Problems
 from plangate.toolkit import Tool
-from plangate.wording import suggestion
+from plangate.wording import listed, suggestion
 
 SCOPE_FILE = "scope.md"
 
@@ -32,6 +32,11 @@ def check_rules(scope: Scope, found: ToolsFound, problems: Problems) -> None:
     for name, entry in scope.tools.items():
         if tool := found.tools.get(name):
             schema = tool.schema
+            for name_of_argument in (*entry.accepts, *entry.never):
+                if name_of_argument not in tool.arguments.model_fields:
+                    hint = suggestion(name_of_argument, tool.arguments.model_fields) or "."
+                    text = f"{name_of_argument!r} is no argument of the tool{hint} It has {listed(tool.arguments.model_fields)}"
+                    problems.add(SCOPE_FILE, entry.line, f"the text of others for {name!r}: {text}")
             for condition in entry.rule.when:
                 for problem in _condition_problems(condition, schema):
                     problems.add(SCOPE_FILE, entry.line, f"the rule of {name!r}: {problem}")

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-CURRENCY = "GBP"
+Currency = Literal["GBP"]
+CURRENCY: Currency = "GBP"
 OrderStatus = Literal["placed", "packing", "shipped", "delivered", "cancelled"]
 """`placed` and `packing` orders haven't left the shop: they can be changed and cancelled."""
 ShipmentStatus = Literal["not_sent", "in_transit", "delayed", "delivered"]
@@ -46,6 +47,10 @@ Email = Annotated[
         examples=["rosa@example.com"],
     ),
 ]
+OrderNumber = Annotated[str, Field(pattern=r"^[0-9]{4,8}$")]
+"""An order's number as the shop's books have it."""
+Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@=+/-]{1,200}$")]
+"""A number or id that a service has given; no words."""
 Amount = Annotated[
     float,
     Field(
@@ -79,7 +84,7 @@ class Address(Record):
 class Customer(Record):
     """A customer of the shop."""
 
-    email: str
+    email: Email
     name: str
     customer_since: date
     orders: int = Field(description="How many orders they have placed.")
@@ -88,18 +93,18 @@ class Customer(Record):
 class OrderSummary(Record):
     """One order in a list."""
 
-    order_id: str
+    order_id: OrderNumber
     status: OrderStatus
     placed_on: date
     total: float
-    currency: str = CURRENCY
+    currency: Currency = CURRENCY
     items: int = Field(description="Number of pieces.")
 
 
 class OrderList(Record):
     """A customer's orders, the newest first."""
 
-    customer_email: str
+    customer_email: Email
     count: int = Field(description="How many orders match, also when the list is shorter.")
     orders: list[OrderSummary]
 
@@ -119,7 +124,7 @@ class Payment(Record):
     method: str
     paid: float
     refunded: float
-    currency: str = CURRENCY
+    currency: Currency = CURRENCY
     source: Literal["payment service", "books"] = Field(
         default="books",
         description="Who says so; the books may not know the newest refunds when the payment service can't be asked.",
@@ -129,14 +134,14 @@ class Payment(Record):
 class Order(Record):
     """Everything about one order."""
 
-    order_id: str
+    order_id: OrderNumber
     status: OrderStatus
     placed_on: date
     customer_name: str
-    customer_email: str
+    customer_email: Email
     items: list[OrderItem]
     total: float
-    currency: str = CURRENCY
+    currency: Currency = CURRENCY
     payment: Payment
     refundable: float = Field(description="What can still be refunded, in the order's currency.")
     address: Address
@@ -145,7 +150,7 @@ class Order(Record):
 class Shipment(Record):
     """Where an order's parcel is."""
 
-    order_id: str
+    order_id: OrderNumber
     status: ShipmentStatus
     carrier: str | None = None
     tracking: str | None = None
@@ -174,7 +179,7 @@ class PolicyPassages(Record):
 class CancelledOrder(Record):
     """An order that has just been cancelled. Its money isn't returned by that."""
 
-    order_id: str
+    order_id: OrderNumber
     status: Literal["cancelled"] = "cancelled"
     cancelled_on: date
     refundable: float = Field(description="What the customer paid and, by the books, has not got back.")
@@ -183,7 +188,7 @@ class CancelledOrder(Record):
 class ChangedAddress(Record):
     """An order's new delivery address, and the one it had."""
 
-    order_id: str
+    order_id: OrderNumber
     address: Address
     previous: Address
 
@@ -191,16 +196,16 @@ class ChangedAddress(Record):
 class Refund(Record):
     """A refund that the payment service has made."""
 
-    refund_id: str
-    order_id: str
+    refund_id: Token
+    order_id: OrderNumber
     amount: float
-    currency: str = CURRENCY
+    currency: Currency = CURRENCY
     refundable: float = Field(description="What can be refunded after it.")
 
 
 class SentEmail(Record):
     """An e-mail that the mail server has taken."""
 
-    message_id: str
-    to: str
+    message_id: Token
+    to: Email
     subject: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -10,6 +12,7 @@ from rich.text import Text
 
 from client.render.text import clean, local_time, show_value
 from plangate.approvals import ApprovalRequest
+from plangate.provenance import Provenance
 from plangate.summary import approve_command
 
 
@@ -25,6 +28,8 @@ def gate_box(gate: ApprovalRequest, *, command: bool = False) -> RenderableType:
     rows.add_column(overflow="fold")
     rows.add_row("tool", Text(clean(gate.tool)))
     rows.add_row("with", _arguments(gate))
+    if gate.provenance:
+        rows.add_row("from", origins(gate.provenance))
     if gate.user:
         rows.add_row("for", Text(clean(gate.user)))
     if gate.reason:
@@ -53,4 +58,18 @@ def _arguments(gate: ApprovalRequest) -> RenderableType:
     table.add_column(overflow="fold", style="bold")
     for name, value in gate.args.items():
         table.add_row(Text(clean(name)), Text(show_value(value)))
+    return table
+
+
+def origins(provenance: Sequence[Provenance]) -> RenderableType:
+    """Where arguments come from; of text that others wrote, an excerpt between quotes."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for each in provenance:
+        style = "dim" if each.trusted else "yellow"
+        table.add_row(Text(clean(each.argument), style=style), Text(clean(each.words), style=style))
+        for source in each.sources:
+            if source.text and not source.trusted:
+                table.add_row("", Text(f"“{clean(source.text)}”", style="italic"))
     return table

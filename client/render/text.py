@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sys
-import unicodedata
 from datetime import UTC, datetime
 from typing import Any, TextIO, cast
 
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from plangate.runs import StepReport, Usage
+from plangate.visible import visible
 
 MAX_VALUE = 1500
 """Characters of one argument that are shown; the rest is counted, never dropped in silence."""
@@ -83,15 +83,7 @@ def clean(text: object) -> str:
     A gate shows what somebody is about to approve; a control or bidirectional character in an argument could make it
     show something else.
     """
-    return "".join(char if _harmless(char) else _visible(char) for char in str(text))
-
-
-def _harmless(char: str) -> bool:
-    return char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
-
-
-def _visible(char: str) -> str:
-    return "" if char == "\r" else f"\\u{ord(char):04x}"
+    return visible(text)
 
 
 def show_value(value: Any) -> str:

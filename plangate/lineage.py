@@ -1,0 +1,162 @@
+"""What a run knows about where the arguments of a call come from, gathered for `plangate.flow`. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from plangate import expressions, strictjson
+from plangate.approvals import GateStatus
+from plangate.plans import Plan, Step
+from plangate.provenance import Lineage
+from plangate.runs import RunRequest, RunState, StepState
+from plangate.validation import reference_roots
+
+MAX_STEPS = 200
+"""Steps behind one call that are followed; with more, the rest counts as untrusted."""
+MAX_FIRST = 50
+"""Calls of the first plan that a revised call is compared with."""
+MAX_LITERAL = 500
+"""Characters of a literal that is looked for in the request."""
+_NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)")
+
+
+def lineage_of(state: RunState, step: Step, tool: str, args: Mapping[str, Any]) -> Lineage:
+    """What lies behind a call of a step (or of its fallback).
+
+    Args:
+        state: The run's state.
+        step: The step.
+        tool: The tool that is called.
+        args: The arguments as the plan writes them.
+    """
+    plan = state.plan or Plan()
+    behind, complete = _behind(plan, step)
+    mine = state.steps.get(step.id) or StepState(id=step.id)
+    born = {each.id: state.steps[each.id].revision for each in behind if each.id in state.steps}
+    before = [other for other in state.steps.values() if other.revision < mine.revision]
+    read = dict.fromkeys(call.tool for other in before for call in other.calls)
+    first = state.first_plan or plan
+    return Lineage(
+        steps=behind,
+        born={name: revision for name, revision in born.items() if revision},
+        approved=[each.id for each in behind if _approved(state, each.id)],
+        revision=mine.revision,
+        read=list(read),
+        faults=any(other.error is not None for other in before),
+        first_tools=sorted(_tools(first)) if mine.revision else [],
+        first_args=list(_arguments(first, tool))[:MAX_FIRST] if mine.revision else [],
+        named=named_literals([args, *(_written(each) for each in (*behind, step))], state.request),
+        when=step.when,
+        for_each=step.for_each,
+        complete=complete,
+    )
+
+
+def plain_lineage(plan: Plan, step: Step, args: Mapping[str, Any], request: RunRequest) -> Lineage:
+    """The same for a plan that hasn't begun to run."""
+    behind, complete = _behind(plan, step)
+    named = named_literals([args, *(_written(each) for each in (*behind, step))], request)
+    return Lineage(steps=behind, named=named, when=step.when, for_each=step.for_each, complete=complete)
+
+
+def _behind(plan: Plan, step: Step) -> tuple[list[Step], bool]:
+    """The steps that a step's references and its condition lead to; and whether these are all."""
+    steps = {each.id: each for each in plan.steps}
+    wanted = _needs(step)
+    found: dict[str, Step] = {}
+    for name in wanted:
+        if name in steps and name not in found and name != step.id:
+            if len(found) >= MAX_STEPS:
+                return list(found.values()), False
+            found[name] = steps[name]
+            wanted += _needs(steps[name])
+    return list(found.values()), True
+
+
+def _needs(step: Step) -> list[str]:
+    when = expressions.roots(step.when) if step.when and not expressions.check(step.when) else frozenset()
+    return sorted(reference_roots(step) | (when - {"input", "item", expressions.WHOLE}))
+
+
+def _approved(state: RunState, name: str) -> bool:
+    """Whether a person approved every call of a step."""
+    calls = state.steps[name].calls if name in state.steps else []
+    gates = [state.gates.get(call.id) for call in calls]
+    return bool(gates) and all(gate is not None and gate.status is GateStatus.APPROVED for gate in gates)
+
+
+def _tools(plan: Plan) -> set[str]:
+    return {step.tool for step in plan.steps} | {
+        step.fallback.tool for step in plan.steps if step.fallback and step.fallback.tool
+    }
+
+
+def _arguments(plan: Plan, tool: str) -> Iterator[dict[str, Any]]:
+    for step in plan.steps:
+        if step.tool == tool:
+            yield step.args
+        if step.fallback is not None and step.fallback.tool == tool:
+            yield step.fallback.args
+
+
+def _written(step: Step) -> list[Any]:
+    fallback = [step.fallback.args, step.fallback.value] if step.fallback else []
+    return [step.args, *fallback, *(expressions.literals(step.for_each) if step.for_each else [])]
+
+
+def named_literals(values: Iterable[Any], request: RunRequest) -> list[str]:
+    """Of the literals in these values, those that the person's request, input or name has, as JSON."""
+    literals = {strictjson.canonical(each): each for value in values for each in _literals(value)}
+    told = _Told(request)
+    return sorted(text for text, literal in literals.items() if told.names(literal))
+
+
+def _literals(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict) and isinstance(value.get(expressions.REF), str):
+        for each in expressions.literals(value[expressions.REF]):
+            yield from _literals(each)
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _literals(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _literals(each)
+    elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        yield value
+
+
+class _Told:
+    """What the person said: a name counts where it stands alone, not as a part of a longer one."""
+
+    def __init__(self, request: RunRequest) -> None:
+        texts = [request.request, request.user or "", *(str(each) for each in _literals(request.input))]
+        self._text = "\n".join(texts).casefold()
+        self._numbers = {float(each.replace(",", "")) for each in _NUMBER.findall(self._text)}
+
+    def names(self, literal: Any) -> bool:
+        if not isinstance(literal, str):
+            return float(literal) in self._numbers if abs(literal) < 1e15 else False
+        name = literal.strip().lstrip("#").casefold()
+        if not name or len(name) > MAX_LITERAL:
+            return False
+        start = self._text.find(name)
+        while start >= 0:
+            if self._alone(start, start + len(name), mail="@" in name):
+                return True
+            start = self._text.find(name, start + 1)
+        return False
+
+    def _alone(self, start: int, end: int, *, mail: bool) -> bool:
+        before, after = self._text[max(0, start - 2) : start], self._text[end : end + 2]
+        joins = "._%+-@" if mail else ".@"
+        if before and (before[-1].isalnum() or before[-1] == "_"):
+            return False
+        if mail and before and before[-1] in joins:
+            return False
+        if len(before) == 2 and before[-1] in joins and before[0].isalnum():
+            return False
+        if after and (after[0].isalnum() or after[0] == "_"):
+            return False
+        return not (len(after) == 2 and after[0] in joins and after[1].isalnum())
