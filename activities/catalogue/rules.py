@@ -35,7 +35,8 @@ def check_rules(scope: Scope, found: ToolsFound, problems: Problems) -> None:
             for name_of_argument in (*entry.accepts, *entry.never):
                 if name_of_argument not in tool.arguments.model_fields:
                     hint = suggestion(name_of_argument, tool.arguments.model_fields) or "."
-                    text = f"{name_of_argument!r} is no argument of the tool{hint} It has {listed(tool.arguments.model_fields)}"
+                    known = listed(tool.arguments.model_fields)
+                    text = f"{name_of_argument!r} is no argument of the tool{hint} It has {known}"
                     problems.add(SCOPE_FILE, entry.line, f"the text of others for {name!r}: {text}")
             for condition in entry.rule.when:
                 for problem in _condition_problems(condition, schema):
