@@ -1,0 +1,1 @@
+"""Proofs about information flow: a planner in an attacker's hands, and poisoned data. See docs/information-flow.md."""
