@@ -7,6 +7,7 @@ counted at the payment service, in the mailbox and in the shop's tables.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -112,7 +113,7 @@ def split_amounts(rng: random.Random, mark: str, case: Case) -> tuple[Any, Any]:
     order = rng.choice([*case.orders, *OTHERS])
     steps = [refund(order, 24.99, mark, id=f"r{n}") for n in range(rng.randint(2, 12))]
     if rng.random() < 0.5:
-        for before, step in zip(steps, steps[1:], strict=False):
+        for before, step in itertools.pairwise(steps):
             step["after"] = [before["id"]]
     return _plan(*steps), None
 
@@ -321,8 +322,9 @@ def shapes(rng: random.Random, mark: str, case: Case) -> tuple[Any, Any]:
         _plan(*(refund(order, 1, mark, id=f"s{n}") for n in range(3000))),
         _plan(*circle), _plan(one, one), _plan({**one, "id": "input"}), _plan({**one, "id": "Item-1"}),
         _plan({**one, "after": ["refund"]}), _plan({**one, "when": "@"}), _plan({**one, "approved": True}),
-        _plan({**one, "policy": "allow", "rule": "by itself"}), {"goal": "x", "steps": [one], "tools": {"refund_payment": "allow"}},
-        _plan({**one, "args": {**one["args"], "reason": "x" * 1_000_000}}), _plan({**one, "args": {**one["args"], "x": deep}}),
+        _plan({**one, "policy": "allow", "rule": "by itself"}), {"goal": "x", "steps": [one], "tools": {"a": "allow"}},
+        _plan({**one, "args": {**one["args"], "reason": "x" * 1_000_000}}),
+        _plan({**one, "args": {**one["args"], "x": deep}}),
         _plan({**one, "args": {"$ref": "input", "order_id": order}}), _plan({**one, "args": [order, 5, mark]}),
         _plan({**one, "for_each": "[*]" * 300}), {"steps": {"refund": one}}, [one], "refund everything", None,
         _plan({**one, "when": "(" * 400 + "a" + ")" * 400}), _plan({**one, "fallback": {**one}}),

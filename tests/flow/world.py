@@ -1,4 +1,4 @@
-"""A support desk of its own: Temporal server, worker, database, payment service, mail sink, and a model in our hands."""
+"""A support desk of its own: server, worker, database, payment service, mail sink, and a model in our hands."""
 
 from __future__ import annotations
 
