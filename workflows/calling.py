@@ -21,8 +21,8 @@ with workflow.unsafe.imports_passed_through():
     from plangate.errors import ErrorPayload, ErrorType, PlangateError
     from plangate.gating import gate_of
     from plangate.keys import call_id, idempotency_key
-    from plangate.pacing import Wait
     from plangate.lineage import lineage_of
+    from plangate.pacing import Wait
     from plangate.plans import Step
     from plangate.policy import GATED, Action, Verdict
     from plangate.provenance import Lineage
