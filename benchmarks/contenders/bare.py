@@ -1,9 +1,10 @@
-"""The product's worker without ledger and circuit breaker: what they cost is the difference. For measuring only."""
+"""The product's worker without ledger, circuit breaker and pacing, to see what they cost. For measuring only."""
 
 import sys
 
 from activities.breakers import Breakers, Permit
 from activities.effects import Checked, Effects
+from activities.pacing import Pacing
 from workers.worker import main
 
 
@@ -15,6 +16,10 @@ async def _never_asked(breakers: Breakers, dependency: str, *, seconds: float) -
     return Permit(dependency)
 
 
+def _no_limits(pacing: Pacing, dependency: str) -> None:
+    return None
+
+
 async def _never_told(breakers: Breakers, permit: Permit) -> None:
     return None
 
@@ -23,4 +28,5 @@ if __name__ == "__main__":
     Effects.make = _without_ledger
     Breakers.ask = _never_asked
     Breakers.settle = _never_told
+    Pacing.pace = _no_limits
     sys.exit(main())
