@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _START_SECONDS = 30.0
-_QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "60"}
+_QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class NotAvailable(Exception):
@@ -48,8 +48,11 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
+def running_postgres(*, connections: int = 60) -> Iterator[Postgres]:
     """Start a server, and stop it and delete its folder afterwards.
+
+    Args:
+        connections: How many it takes at the same time.
 
     Raises:
         NotAvailable: The programs are missing, or root has no user to run them as.
@@ -65,7 +68,7 @@ def running_postgres() -> Iterator[Postgres]:
         port = _free_port()
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(
-                [programs / "postgres", *_options(folder, port)], stdout=log, stderr=log, **_identity(user)
+                [programs / "postgres", *_options(folder, port, connections)], stdout=log, stderr=log, **_identity(user)
             )
         try:
             _wait(programs, server, port, folder / "log")
@@ -111,8 +114,9 @@ def _run_as(user: pwd.struct_passwd | None, command: list[object]) -> None:
         raise NotAvailable(f"initdb failed: {done.stderr.strip()}")
 
 
-def _options(folder: Path, port: int) -> list[object]:
+def _options(folder: Path, port: int, connections: int) -> list[object]:
     options = ["-D", folder / "data", "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"]
+    options += ["-c", f"max_connections={connections}"]
     for name, value in _QUICK.items():
         options += ["-c", f"{name}={value}"]
     return options

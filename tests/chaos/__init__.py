@@ -1,6 +1,7 @@
-"""Chaos: the real system, killed again and again while people's money is on its way, and a checker that counts.
+"""Chaos: the real system, broken in every way we know while people's money is on its way, and a checker that counts.
 
-`cases` says what is asked, `folder` makes the agent's far side slow, `system` runs and kills processes, `driving` asks
-and approves, `killing` chooses the moments, `records` and `checker` read what happened, `run` is the program.
+`matrix` says what is broken how often, `run` plays it, `report` prints the table. A `scene` is a fresh system (`rig`:
+server, far side, workers that a `nursery` forks), a crowd of customers and approvers (`cases`, `people`), a fault
+(`deaths`, `zombies`, `models`, `deciding`, `clocks`, `large`), and the judgement of `checker` on what `records` reads.
 The checker shares no code with the product: it reads the far sides' own files, the database by SQL, and Temporal.
 """

@@ -1,147 +1,171 @@
-"""`python -m tests.chaos.run [--seed N] [--runs N]`, which is `make chaos`: a long storm, and what came of it.
+"""`python -m tests.chaos.run`, which is `make chaos`: plays the matrix, cell by cell, and prints the table.
 
-Exit code 0 when nothing was doubled, lost or unapproved, else 1. The seed chooses orders, victims, phases and delays.
+    make chaos                                  all of it; goes on where it was stopped
+    make chaos ARGS="--only 'kill:*:sqlite'"    some cells
+    make chaos ARGS="--scale 0.1 --fresh"       a tenth of it, from the beginning
+    make chaos ARGS=--write-docs                the table into docs/reliability.md
+
+The seed is printed and chooses everything that is left to chance: orders, amounts, what people say, which calls die.
+Exit code 0 when nothing was doubled, lost, unapproved or leaked, and both tests of the test found what they have to.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import random
+import contextlib
+import hashlib
+import json
+import math
 import secrets
+import subprocess
 import sys
-import tempfile
 import time
-from collections import Counter
+import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from temporalio.client import Client
+from tests.chaos import report
+from tests.chaos.matrix import Cell, chosen
+from tests.chaos.rig import ROOT
+from tests.chaos.scene import Figures, playing, scene_folder, shown
+from tests.postgres import NotAvailable, Postgres, running_postgres
 
-from tests.chaos.cases import Case, make_cases
-from tests.chaos.checker import KINDS, Violation, check
-from tests.chaos.driving import Customer, persist
-from tests.chaos.folder import make_agents
-from tests.chaos.killing import Kill, Killer, make_plan
-from tests.chaos.records import Records, read_records
-from tests.chaos.system import ChaosSystem, running_system
-
-AT_ONCE = 8
-RUNS_A_SYSTEM = 40
-"""The shop has a limited number of orders; after so many runs the storm goes on with a new system."""
+STATE = Path(".chaos")
 
 
-@dataclass
-class Storm:
-    """What happened in one storm."""
+class Progress:
+    """The figures so far, in a folder: one file a cell.
 
-    seed: int
-    runs: int = 0
-    seconds: float = 0.0
-    kills: Counter[str] = field(default_factory=Counter)
-    landed: Counter[str] = field(default_factory=Counter)
-    retried: Counter[str] = field(default_factory=Counter)
-    """Answers of the payment service: `refunded`, `replayed`, `refused`."""
-    violations: list[Violation] = field(default_factory=list)
+    Args:
+        folder: Where.
+        seed: The seed to begin with; that of the folder is kept when it has one.
+    """
 
-    def count(self, kind: str) -> int:
-        """Runs with a violation of a kind."""
-        return len({violation.run for violation in self.violations if violation.kind == kind})
+    def __init__(self, folder: Path, seed: int | None) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        known = folder / "seed"
+        if seed is None:
+            seed = int(known.read_text()) if known.exists() else secrets.randbelow(1_000_000)
+        elif known.exists() and int(known.read_text()) != seed:
+            raise SystemExit(f"{folder} has figures of the seed {known.read_text()}; add --fresh to forget them")
+        known.write_text(str(seed))
+        self.seed = seed
 
-    def add(self, other: Storm) -> None:
-        """Take over another storm's figures."""
-        self.runs += other.runs
-        self.seconds += other.seconds
-        self.kills += other.kills
-        self.landed += other.landed
-        self.retried += other.retried
-        self.violations += other.violations
+    def path(self, cell: Cell) -> Path:
+        """A cell's file."""
+        return self.folder / f"{cell.name.replace(':', '.')}.json"
 
+    def load(self, cell: Cell) -> tuple[Figures, int]:
+        """A cell's figures so far, and of how many systems."""
+        path = self.path(cell)
+        if not path.exists():
+            return Figures(), 0
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return Figures.of_json(told["figures"]), told["systems"]
 
-async def wave(
-    system: ChaosSystem, cases: Sequence[Case], dice: random.Random, plan: Sequence[Kill], storm: Storm
-) -> None:
-    """Run these cases at once under these kills."""
-    client = await persist(lambda: Client.connect(system.address))
-    customers = [Customer(client, case, random.Random(dice.random())) for case in cases]
-    killer = Killer(system, customers, plan)
-    killing = asyncio.create_task(killer.work())
-    try:
-        await asyncio.gather(*(customer.serve() for customer in customers))
-        await killing
-    finally:
-        killing.cancel()
-        storm.kills += killer.victims
-        storm.landed += killer.landed
-
-
-async def judged(system: ChaosSystem, cases: Sequence[Case], storm: Storm) -> Records:
-    """Add what the checker finds to the storm."""
-    client = await persist(lambda: Client.connect(system.address))
-    records = await persist(lambda: read_records(system.data, client))
-    storm.runs += len(cases)
-    storm.retried.update(row["result"] for row in records.attempts)
-    storm.violations += check(cases, records)
-    return records
+    def save(self, cell: Cell, figures: Figures, systems: int, wanted: int) -> None:
+        """Keep a cell's figures."""
+        told = {
+            "cell": cell.name,
+            "seed": self.seed,
+            "commit": commit(),
+            "systems": systems,
+            "wanted": wanted,
+            "figures": figures.as_json(),
+        }
+        draft = self.path(cell).with_suffix(".part")
+        draft.write_text(json.dumps(told, indent=1), encoding="utf-8")
+        draft.replace(self.path(cell))
 
 
-async def one_system(folder: Path, seed: int, runs: int, *, kills: int, at_once: int, sabotage: bool) -> Storm:
-    """A storm over one system, in waves."""
-    dice, storm, began = random.Random(seed), Storm(seed), time.monotonic()
-    cases = make_cases(dice, runs, f"chaos-{seed}", partial=sabotage)
-    with running_system(folder, make_agents(folder, sabotage=sabotage)) as system:
-        for start in range(0, runs, at_once):
-            await wave(system, cases[start : start + at_once], dice, make_plan(dice, kills), storm)
-        await judged(system, cases, storm)
-    storm.seconds = time.monotonic() - began
-    return storm
+def commit() -> str:
+    """The commit that was tried."""
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
 
 
-def print_table(storm: Storm) -> None:
-    """The table."""
-    rows = {
-        "seed": storm.seed,
-        "runs": storm.runs,
-        "kills": f"{storm.kills.total()}  ({_counts(storm.kills)})",
-        "kills met runs in": _counts(storm.landed),
-        "payment service": _counts(storm.retried),
-        **{kind: storm.count(kind) for kind in KINDS},
-        **({"time": f"{storm.seconds:.0f} s"} if storm.seconds else {}),
-    }
-    width = max(map(len, rows))
-    for name, value in rows.items():
-        print(f"  {name:<{width}}  {value}")
-    for violation in storm.violations:
-        print(f"  ✗ {violation}")
-    print("  ✗ the invariants do not hold" if storm.violations else "  ✓ every effect happened exactly once")
+def seed_of(seed: int, cell: Cell, number: int) -> int:
+    """The seed of a cell's nth system."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{cell.name}:{number}".encode()).digest()[:4], "big")
 
 
-def _counts(counter: Counter[str]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counter.most_common()) or "none"
+async def play(
+    cell: Cell, progress: Progress, wanted: int, postgres: Postgres | None, *, keep: bool = False
+) -> Figures:
+    """Play a cell until its fault has struck so often; figures are kept after each system."""
+    figures, systems = progress.load(cell)
+    while figures.faults < wanted:
+        seed = seed_of(progress.seed, cell, systems)
+        kept = progress.folder / "kept" / f"{cell.name.replace(':', '.')}-{systems}" if keep else None
+        with scene_folder(kept) as folder:
+            options = {"postgres": postgres if cell.database == "postgres" else None, **cell.stage}
+            async with playing(folder, seed, **options) as stage:
+                await cell.scene(stage, min(cell.portion, wanted - figures.faults))
+        if stage.figures.faults == 0:
+            raise RuntimeError("the fault of this cell never struck")
+        figures.add(stage.figures)
+        systems += 1
+        progress.save(cell, figures, systems, wanted)
+        print(f"  {cell.name:<34} {shown(stage.figures)}", flush=True)
+    return figures
 
 
-def main() -> int:
-    """Read the command line, let the storm loose, print the table."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line, play, print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.run", description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--seed", type=int, default=None, help="repeat the storm of this seed (default: a new one)")
-    parser.add_argument("--runs", type=int, default=24, help="how many runs (default %(default)s)")
-    parser.add_argument("--kills", type=int, default=8, help="kills a wave of runs (default %(default)s)")
-    parser.add_argument("--at-once", type=int, default=AT_ONCE, help="runs at once (default %(default)s)")
-    parser.add_argument("--sabotage", action="store_true", help="test of the test: a new key for each attempt")
-    given = parser.parse_args()
-    seed = given.seed if given.seed is not None else secrets.randbelow(1_000_000)
-    print(f"Chaos with seed {seed}: {given.runs} runs, {given.at_once} at once, 2 workers", flush=True)
-    whole = Storm(seed)
-    for number, start in enumerate(range(0, given.runs, RUNS_A_SYSTEM)):
-        runs = min(RUNS_A_SYSTEM, given.runs - start)
-        with tempfile.TemporaryDirectory(prefix="plangate-chaos-", ignore_cleanup_errors=True) as folder:
-            storm = one_system(
-                Path(folder), seed + number, runs, kills=given.kills, at_once=given.at_once, sabotage=given.sabotage
-            )
-            whole.add(asyncio.run(storm))
-    print_table(whole)
-    return 1 if whole.violations else 0
+    parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="cells to play, for example 'kill:*'")
+    parser.add_argument("--scale", type=float, default=1.0, help="part of the required faults (default %(default)s)")
+    parser.add_argument("--state", type=Path, default=STATE, help="folder of the figures (default %(default)s)")
+    parser.add_argument("--fresh", action="store_true", help="forget figures that are there")
+    parser.add_argument("--keep", action="store_true", help="keep each system's files beside the figures")
+    parser.add_argument("--list", action="store_true", help="name the cells and play none")
+    parser.add_argument("--write-docs", action="store_true", help="write what there is into docs/reliability.md")
+    given = parser.parse_args(arguments)
+    wanted = chosen(given.only)
+    if given.list:
+        print("\n".join(f"{cell.name:<36} {cell.required:>6}  {cell.title}" for cell in wanted))
+        return 0
+    if not wanted:
+        parser.error(f"no cell is called {' or '.join(given.only)}; --list names them")
+    if given.fresh:
+        for old in given.state.glob("*.json"):
+            old.unlink()
+        (given.state / "seed").unlink(missing_ok=True)
+    progress = Progress(given.state, given.seed)
+    if given.write_docs:
+        report.write_docs(chosen([]), progress)
+        return 0
+    print(f"Chaos with seed {progress.seed}: {len(wanted)} cells, figures in {given.state}", flush=True)
+    failed = _play_all(wanted, progress, given.scale, keep=given.keep)
+    report.print_table(wanted, progress)
+    return 1 if failed or not report.holds(wanted, progress) else 0
+
+
+def _play_all(wanted: Sequence[Cell], progress: Progress, scale: float, *, keep: bool) -> list[str]:
+    failed, began = [], time.monotonic()
+    with contextlib.ExitStack() as stack:
+        postgres: Postgres | None = None
+        if any(cell.database == "postgres" for cell in wanted):
+            try:
+                postgres = stack.enter_context(running_postgres(connections=300))
+            except NotAvailable as error:
+                print(f"  cells on PostgreSQL are left out: {error}", flush=True)
+        for cell in wanted:
+            if cell.database == "postgres" and postgres is None:
+                continue
+            try:
+                asyncio.run(play(cell, progress, max(1, math.ceil(cell.required * scale)), postgres, keep=keep))
+            except Exception as error:  # noqa: BLE001 - the other cells are played all the same
+                failed.append(cell.name)
+                print(f"  {cell.name:<34} was not played: {type(error).__name__}: {error}", flush=True)
+                traceback.print_exc()
+    print(f"played for {time.monotonic() - began:.0f} s", flush=True)
+    return failed
 
 
 if __name__ == "__main__":
