@@ -85,9 +85,14 @@ class Pacing:
             found = self.paces.get(MODEL)
         return found if found is not None and found.limits else None
 
-    async def announce(self) -> None:
-        """Write down which limits hold, for people."""
-        await self.lines.announce({name: pace for name, pace in self.paces.items() if pace.limits})
+    async def announce(self, endpoint: str) -> None:
+        """Write down which limits hold, for people.
+
+        Args:
+            endpoint: The dependency that the limits of `MODEL` are for.
+        """
+        named = {endpoint if name == MODEL else name: pace for name, pace in self.paces.items() if pace.limits}
+        await self.lines.announce({**named, **{name: pace for name, pace in self.paces.items() if name in named}})
 
     async def turn(
         self,

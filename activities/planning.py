@@ -13,6 +13,8 @@ from temporalio import activity
 from activities.models import Completion, Message, ModelCall, ModelClient, Purpose, Role
 from activities.models.beats import Beats
 from activities.models.errors import application_error
+from activities.models.turns import Early
+from activities.pacing import PATIENCE
 from activities.prompts.excerpts import fitting
 from activities.prompts.planner import Agent, PlannerPrompt, mistakes_message, planner_message, proposal_schema
 from activities.prompts.results import Results, load_by_step
@@ -29,6 +31,8 @@ MAX_REPAIRS = 2
 _ECHO = 4000
 """Characters of a malformed answer that the model is shown again."""
 _MAX_MISTAKES = 50
+_REPAIR_PATIENCE = 240.0
+"""Half of it, or of the time that is left, may a repair wait for its turn here: the question before it is paid for."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -72,11 +76,14 @@ class PlanningActivities:
                 `ModelRefused` or `InvalidPlan` and every mistake in the payload's `details`.
         """
         agent = find_agent(self._agents, task.agent)
-        with Beats() as beats:
+        with Beats(task.failed) as beats:
             messages = [Message("user", await self._message(agent, task))]
             usage = Usage()
             for repair in range(MAX_REPAIRS + 1):
-                completion = await self._models.complete(self._call(agent, task, messages, beats, repair))
+                try:
+                    completion = await self._models.complete(self._call(agent, task, messages, beats, repair))
+                except Early as early:
+                    return PlanOutcome(action="wait", usage=usage, early=early.wait)
                 usage = usage.plus(completion.usage)
                 attempt = _read(completion, agent, task)
                 if attempt.proposal is not None:
@@ -124,7 +131,9 @@ class PlanningActivities:
             repair=repair,
             user=task.user,
             session=task.session,
+            rounds=task.rounds,
         )
+        patience = PATIENCE if not repair else max(beats.seconds(_REPAIR_PATIENCE) / 2, PATIENCE)
         return ModelCall(
             purpose=purpose,
             model=settings.model_for(Role.PLAN, agent.settings.models),
@@ -134,6 +143,7 @@ class PlanningActivities:
             schema=proposal_schema(),
             temperature=agent.settings.temperature,
             timeout_seconds=beats.seconds(settings.timeout_seconds),
+            patience_seconds=patience,
         )
 
 

@@ -7,6 +7,7 @@ from temporalio import activity
 from activities.models import Message, ModelCall, ModelClient, Purpose, Role
 from activities.models.beats import Beats
 from activities.models.errors import application_error
+from activities.models.turns import Early
 from activities.planning import Agents, find_agent
 from activities.prompts.excerpts import fitting
 from activities.prompts.planner import Agent
@@ -48,9 +49,12 @@ class RespondingActivities:
         agent = find_agent(self._agents, task.agent)
         results = await load_by_step(self._results, task.results)
         results.update(task.answers)
-        with Beats() as beats:
+        with Beats(task.failed) as beats:
             call = self._call(agent, task, self._message(agent, task, results), beats)
-            completion = await self._models.complete(call, beats.text if task.stream else None)
+            try:
+                completion = await self._models.complete(call, beats.text if task.stream else None)
+            except Early as early:
+                return Answer(text="", early=early.wait)
         if completion.problem is not None:
             model = completion.usage.models[0]
             raise application_error(
@@ -84,6 +88,7 @@ class RespondingActivities:
             max_attempts=beats.max_attempts,
             user=task.user,
             session=task.session,
+            rounds=task.rounds,
         )
         return ModelCall(
             purpose=purpose,

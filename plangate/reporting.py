@@ -27,6 +27,7 @@ def status_of(state: RunState, run: str) -> RunStatus:
         answer=state.answer,
         error=state.error,
         events=state.timeline_dropped + len(state.timeline),
+        waits=state.waits,
     )
 
 

@@ -237,6 +237,8 @@ class RunState(BaseModel):
     """How many decisions ended in which `ReceiptStatus`."""
     calls: int = 0
     """Tool calls started."""
+    waits: str = ""
+    """What planning or answering waits for now, and until about when."""
     usage: Usage = Usage()
     paused: bool = False
     cancelled_steps: list[str] = Field(default_factory=list)
@@ -320,6 +322,8 @@ class RunStatus(BaseModel):
     error: ErrorPayload | None = None
     events: int = 0
     """Length of the timeline."""
+    waits: str = ""
+    """What the run as a whole waits for, and until about when; a step's own wait is its reason."""
 
 
 class RunResult(BaseModel):

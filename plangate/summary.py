@@ -130,6 +130,8 @@ def checklist(state: RunState) -> str:
     lines = [f"**{state.phase.value.capitalize()}**" + (f" · plan revision {state.revision}" if state.revision else "")]
     if state.plan and state.plan.goal:
         lines += ["", f"Goal: {_line(state.plan.goal)}"]
+    if state.waits:
+        lines += ["", _line(state.waits)]
     items = reports(state)
     if items:
         lines.append("")

@@ -48,6 +48,10 @@ class PlanTask(BaseModel):
     """Step id → keys of its stored results."""
     why: str = ""
     """With a revision: what happened."""
+    failed: int = 0
+    """Attempts that failed before the activity had to wait for its turn."""
+    rounds: int = 0
+    """How often it had to wait."""
 
 
 class PlanOutcome(BaseModel):
@@ -61,6 +65,8 @@ class PlanOutcome(BaseModel):
     usage: Usage = Usage()
     verdict: Verdict | None = None
     repairs: int = 0
+    early: Wait | None = None
+    """There is no plan yet, since it is not its turn."""
 
 
 class BindTask(BaseModel):
@@ -208,6 +214,10 @@ class RespondTask(BaseModel):
     stream: bool = False
     repairs: int = 0
     """How often plans were sent back with their mistakes: a sign of how sure the planner was."""
+    failed: int = 0
+    """Attempts that failed before the activity had to wait for its turn."""
+    rounds: int = 0
+    """How often it had to wait."""
 
 
 class Answer(BaseModel):
@@ -222,6 +232,8 @@ class Answer(BaseModel):
     """0 to 1, by rules."""
     doubts: list[str] = Field(default_factory=list)
     """Why the confidence isn't 1."""
+    early: Wait | None = None
+    """There is no answer yet, since it is not its turn."""
 
 
 class RecordTask(BaseModel):

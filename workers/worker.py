@@ -201,12 +201,14 @@ async def _poll(
     async with (
         await Store.open(settings.database_url, upgrade=settings.migrate) as store,
         ModelClient(
-            ModelAccessSettings.load(), usage=store, breakers=(breakers := Breakers(store, settings.breaker_rules))
+            ModelAccessSettings.load(),
+            usage=store,
+            breakers=(breakers := Breakers(store, settings.breaker_rules)),
+            pacing=(pacing := make_pacing(store, catalogue, settings)),
         ) as models,
     ):
         await prepare_agents(catalogue, store)
-        pacing = make_pacing(store, catalogue, settings)
-        await pacing.announce()
+        await pacing.announce(models.dependency)
         await load_prices(models_in_use(models.settings, catalogue))
         worker = make_worker(
             client,

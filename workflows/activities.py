@@ -40,7 +40,7 @@ _LOCAL_RETRY = RetryPolicy(
     maximum_interval=timedelta(seconds=10),
     non_retryable_error_types=_BUGS,
 )
-_MODEL_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=6)
+_MODEL_ATTEMPTS = 6
 """Two more than the activities ask a model: attempts that find its circuit breaker open only wait."""
 LOCAL_TIMEOUT = timedelta(minutes=5)
 """All attempts of a local activity together."""
@@ -103,7 +103,7 @@ async def _locally(name: str, task: BaseModel, returns: type[R] | None, in_all: 
     return result
 
 
-async def _with_a_model(name: str, task: BaseModel, returns: type[R], summary: str) -> R:
+async def _with_a_model(name: str, task: PlanTask | RespondTask, returns: type[R], summary: str) -> R:
     """An activity that asks a model."""
     result: R = await workflow.execute_activity(
         name,
@@ -112,7 +112,9 @@ async def _with_a_model(name: str, task: BaseModel, returns: type[R], summary: s
         start_to_close_timeout=MODEL_TIMEOUT,
         schedule_to_close_timeout=MODEL_TIMEOUT * 3,
         heartbeat_timeout=MODEL_HEARTBEAT,
-        retry_policy=_MODEL_RETRY,
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(seconds=1), maximum_attempts=max(1, _MODEL_ATTEMPTS - task.failed)
+        ),
         summary=summary,
     )
     return result

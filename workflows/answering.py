@@ -8,6 +8,7 @@ from temporalio import workflow
 
 from workflows import activities
 from workflows.execution import Execution
+from workflows.turns import in_turn
 
 with workflow.unsafe.imports_passed_through():
     from plangate import summary
@@ -20,7 +21,13 @@ async def answer(execution: Execution, note: Callable[[str, str, str | None], No
     state = execution.state
     outcome = execution.outcome()
     try:
-        written = await activities.respond(_task(execution, outcome))
+        task = _task(execution, outcome)
+        written = await in_turn(
+            lambda failed, rounds: activities.respond(task.model_copy(update={"failed": failed, "rounds": rounds})),
+            state,
+            note,
+            execution.publish,
+        )
     except activities.FAILURES as error:
         state.error = activities.payload_of(error)
         note("failed", f"no model could write the answer: {state.error.message}", None)

@@ -55,6 +55,7 @@ class Execution:
         self.state = state
         self.gates = Gates(state, self._gate_changed)
         self._note, self._publish = note, publish
+        self.publish = publish
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._may_start = asyncio.Event()

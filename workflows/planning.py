@@ -8,6 +8,7 @@ from temporalio import workflow
 
 from workflows import activities
 from workflows.execution import Execution, RunEnds
+from workflows.turns import in_turn
 
 with workflow.unsafe.imports_passed_through():
     from plangate import summary
@@ -66,7 +67,13 @@ class Planning:
         self._publish()
 
     async def _make(self, why: str = "") -> PlanOutcome:
-        outcome = await activities.make_plan(self._task(why))
+        task = self._task(why)
+        outcome = await in_turn(
+            lambda failed, rounds: activities.make_plan(task.model_copy(update={"failed": failed, "rounds": rounds})),
+            self.state,
+            self._note,
+            self._publish,
+        )
         self.state.usage = self.state.usage.plus(outcome.usage)
         self.state.repairs += outcome.repairs
         if outcome.verdict is not None:

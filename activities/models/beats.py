@@ -20,13 +20,16 @@ class Beats:
     """Beats while a `with` block runs in an activity; carries the text of a streamed answer.
 
     Heartbeats are how a cancellation reaches the activity: as `asyncio.CancelledError` in what it awaits.
+
+    Args:
+        failed: Attempts that failed before the activity had to wait for its turn.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, failed: int = 0) -> None:
         info = activity.info()
-        self.attempt = info.attempt
+        self.attempt = info.attempt + failed
         allowed = info.retry_policy.maximum_attempts if info.retry_policy else 0
-        self.max_attempts = min(allowed, MODEL_ATTEMPTS)
+        self.max_attempts = min(allowed + failed if allowed else 0, MODEL_ATTEMPTS)
         limit = info.heartbeat_timeout.total_seconds() if info.heartbeat_timeout else 0.0
         self._interval = min(limit / 3, DEFAULT_SECONDS) if limit else DEFAULT_SECONDS
         total = info.start_to_close_timeout

@@ -17,10 +17,12 @@ from opentelemetry.trace import SpanKind
 from activities.breakers import Breakers, Permit, Refusal
 from activities.models import chat_api, responses_api
 from activities.models.contracts import Completion, ModelCall, Reading
-from activities.models.errors import ModelFailure, application_error, fault, type_of
+from activities.models.errors import ModelFailure, application_error, fault, patience_of, type_of
 from activities.models.prices import usage_of
 from activities.models.replies import OnText
 from activities.models.settings import OPENAI, ModelAccessSettings
+from activities.models.turns import Early, ModelTurns
+from activities.pacing import Pacing
 from activities.storage.store import UsageRow
 from plangate.errors import ErrorType
 from plangate.runs import Usage
@@ -48,13 +50,19 @@ class ModelClient:
         settings: How models are reached.
         usage: Where each call's usage is recorded; None records nothing.
         breakers: Asked before each call whether the endpoint is up; None asks nobody.
+        pacing: Asked before each call whether it is its turn; None asks nobody.
     """
 
     def __init__(
-        self, settings: ModelAccessSettings, usage: UsageSink | None = None, breakers: Breakers | None = None
+        self,
+        settings: ModelAccessSettings,
+        usage: UsageSink | None = None,
+        breakers: Breakers | None = None,
+        pacing: Pacing | None = None,
     ) -> None:
         self.settings = settings
         self._breakers = breakers
+        self._turns = ModelTurns(pacing) if pacing is not None else None
         self._usage = usage
         self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
         self._host = httpx2.URL(settings.base_url).netloc.decode()  # without a user's name and password
@@ -67,6 +75,11 @@ class ModelClient:
             default_headers={"Accept-Encoding": "identity"},  # so that bytes counted are bytes read
             http_client=DefaultAsyncHttpxClient(timeout=timeout, event_hooks={"response": [_bound]}),
         )
+
+    @property
+    def dependency(self) -> str:
+        """The name of the endpoint's circuit breaker and limits."""
+        return f"model:{self._host}"
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -87,6 +100,7 @@ class ModelClient:
 
         Raises:
             ApplicationError: The endpoint gave no answer; retryable or not by its type, see `activities.models.errors`.
+            Early: It isn't the call's turn for a while.
         """
         attributes = {
             "gen_ai.operation.name": "chat",
@@ -105,11 +119,16 @@ class ModelClient:
         if not self._secret and self.settings.base_url == OPENAI:
             raise application_error(ErrorType.AUTHENTICATION, f"{attempted} failed: OPENAI_API_KEY isn't set")
         permit = await self._permit(call, attempted)
-        started = time.perf_counter()
+        turn, reading = None, None
         try:
-            with permit.watch(type_of):
-                async with asyncio.timeout(call.timeout_seconds or self.settings.timeout_seconds):
+            if self._turns is not None:
+                turn = await self._turns.take(call, permit, seconds=self._seconds(call))
+            started = time.perf_counter()
+            with permit.watch(type_of, patience_of):
+                async with asyncio.timeout(self._seconds(call)):
                     reading = await (self._whole(call) if on_text is None else self._stream(call, on_text))
+        except Early:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is gets its type here
             failure = fault(
                 error,
@@ -123,10 +142,15 @@ class ModelClient:
         finally:
             if self._breakers is not None:
                 await self._breakers.settle(permit)
+            if self._turns is not None and turn is not None:
+                await self._turns.leave(turn, call, reading.tokens if reading else None)
         latency_ms = round((time.perf_counter() - started) * 1000)
         usage = usage_of(reading.model or call.model, reading.tokens, self.settings.prices, alias=call.model)
         await self._record(call, reading, usage, latency_ms)
         return Completion(reading.text, usage, reading.problem, reading.explanation)
+
+    def _seconds(self, call: ModelCall) -> float:
+        return call.timeout_seconds or self.settings.timeout_seconds
 
     async def _permit(self, call: ModelCall, attempted: str) -> Permit:
         """Leave to ask the endpoint.
@@ -134,10 +158,9 @@ class ModelClient:
         Raises:
             ApplicationError: It is down: to be tried again when it may be asked.
         """
-        name = f"model:{self._host}"
         if self._breakers is None:
-            return Permit(name)
-        answer = await self._breakers.ask(name, seconds=call.timeout_seconds or self.settings.timeout_seconds)
+            return Permit(self.dependency)
+        answer = await self._breakers.ask(self.dependency, seconds=self._seconds(call))
         if isinstance(answer, Refusal):
             delay = min(max((answer.until - datetime.now(UTC)).total_seconds(), 0.25), MAX_WAIT_SECONDS)
             message = f"{attempted} has to wait: {answer.why}"

@@ -41,11 +41,14 @@ class Purpose:
     repair: int = 0
     user: str | None = None
     session: str | None = None
+    rounds: int = 0
+    """How often the activity had to wait for its turn before."""
 
     @property
     def id(self) -> str:
         """The same for the same call, so that recording it twice is recording it once."""
-        return f"{self.run}:{self.task}:{self.revision}:{self.attempt}:{self.repair}"
+        again = f":{self.rounds}" if self.rounds else ""
+        return f"{self.run}:{self.task}:{self.revision}:{self.attempt}:{self.repair}{again}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class ModelCall:
     temperature: float | None = None
     timeout_seconds: float | None = None
     """Shorter than the settings' time-out, when less time is left."""
+    patience_seconds: float = 1.5
+    """How long the call may wait for its turn where it is, before its workflow does."""
 
 
 @dataclass(frozen=True)

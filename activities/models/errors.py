@@ -161,6 +161,11 @@ def type_of(error: BaseException) -> ErrorType:
     return _classify(error)[0]
 
 
+def patience_of(error: BaseException) -> float | None:
+    """The seconds of patience that an endpoint asks for."""
+    return retry_after_seconds(error.response.headers) if isinstance(error, openai.APIStatusError) else None
+
+
 def _classify(error: BaseException) -> tuple[ErrorType, str]:
     match error:
         case ModelFailure():

@@ -29,6 +29,8 @@ def print_run(console: Console, status: RunStatus, result: RunResult | None, *, 
         print_result(console, result, url=url)
         return
     console.print(Text(f"{status.phase.value} · {since(status.started_at)} so far", style="bold"))
+    if status.waits:
+        console.print(Text(short(status.waits, 160), style="dim"))
     if url:
         console.print(Text(url, style="cyan"), soft_wrap=True)
 
@@ -66,4 +68,5 @@ def _foot(view: View) -> Text:
         return Text("starting…", style="dim")
     words = {Phase.ADMITTING: "checking the request", Phase.PLANNING: "planning"}
     phase = words.get(view.status.phase, view.status.phase.value)
-    return Text(f"{short(phase)} · {since(view.status.started_at)}", style="dim")
+    waits = f" · {short(view.status.waits, 120)}" if view.status.waits else ""
+    return Text(f"{short(phase)} · {since(view.status.started_at)}{waits}", style="dim")

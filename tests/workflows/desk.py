@@ -29,7 +29,7 @@ from plangate.runs import WORKFLOW, RunResult, RunStatus
 from plangate.temporal import SEARCH_ATTRIBUTES, PlangatePlugin
 from tests.fake_model import FakeModel
 from workers.settings import Settings
-from workers.worker import make_worker, prepare_agents
+from workers.worker import make_pacing, make_worker, prepare_agents
 
 AGENTS = Path(__file__).parent / "agents"
 TEMPORAL = Path(sys.executable).parent / "temporal"
@@ -152,9 +152,13 @@ async def desk(
         async with (
             await Store.open(url, upgrade=True) as store,
             ModelClient(
-                access, usage=store, breakers=(breakers := Breakers(store, worker_settings.breaker_rules))
+                access,
+                usage=store,
+                breakers=(breakers := Breakers(store, worker_settings.breaker_rules)),
+                pacing=(pacing := make_pacing(store, catalogue, worker_settings)),
             ) as models,
         ):
+            await pacing.announce(models.dependency)
             await prepare_agents(catalogue, store)
             worker = make_worker(
                 client,
@@ -165,6 +169,7 @@ async def desk(
                 task_queue=queue,
                 environ={"PLANGATE_DESK_EFFECTS_FILE": str(effects)},
                 breakers=breakers,
+                pacing=pacing,
                 injector=injector,
             )
             async with worker:

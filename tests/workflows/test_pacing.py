@@ -140,3 +140,20 @@ async def test_patience_that_one_call_is_asked_for_holds_for_all(client: Client,
         assert {result.outcome for result in results} == {Outcome.COMPLETED}
         (asked, *_), (stock, *_) = desk.effects(tool="busy"), desk.effects(tool="stock")
         assert stock["at"] - asked["at"] >= 3.9
+
+
+async def test_planning_and_answering_wait_for_the_models_turn(client: Client, tmp_path: Path) -> None:
+    limits = {"model": ModelPace(requests_per_minute=15)}
+    async with desks.desk(client, tmp_path, limits=limits) as desk:
+        step = {"steps": [{"id": "a", "tool": "look", "args": {"value": 1}}]}
+        desk.model.script(step, "It is 1.")
+        handle = await desk.start("what is it?")
+
+        async def waits_for_the_model() -> bool:
+            waits = (await status_of(handle)).waits
+            return waits.startswith("waits for model:127.0.0.1") and "15 requests a minute; about " in waits
+
+        await eventually(waits_for_the_model)
+        result = await result_of(handle)
+        assert (result.outcome, result.answer, result.usage.calls) == (Outcome.COMPLETED, "It is 1.", 2)
+        assert (await status_of(handle)).waits == ""
