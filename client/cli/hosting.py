@@ -23,7 +23,7 @@ _PROGRAMS = {
         [],
         "Runs that failed for good: list, show, resolve, resume, discard, sweep.",
     ),
-    "dependencies": ("workers.dependencies", [], "What runs depend on: up or down, since when; --reset NAME."),
+    "dependencies": ("workers.dependencies", [], "What runs depend on: up or down, limits, what waits; --reset NAME."),
     "migrate": ("workers.migrate", [], "Bring the database to the current schema."),
     "offline-model": ("workers.offline_model", [], "Serve the offline model, which needs no key."),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from plangate.runs import Event, Outcome, StepStatus
 from plangate.temporal import PlangatePlugin
 from tests.workflows import desk as desks
 from tests.workflows.desk import Desk, eventually, result_of, status_of
+from tests.workflows.test_breakers import cli
 from workflows.agent_run import AgentRun
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -157,3 +159,30 @@ async def test_planning_and_answering_wait_for_the_models_turn(client: Client, t
         result = await result_of(handle)
         assert (result.outcome, result.answer, result.usage.calls) == (Outcome.COMPLETED, "It is 1.", 2)
         assert (await status_of(handle)).waits == ""
+
+
+async def test_the_command_shows_limits_and_what_waits(client: Client, tmp_path: Path) -> None:
+    async with system(client, tmp_path, requests_per_minute=1, at_once=2) as desk:
+        code, out, _ = await cli(tmp_path, "--json")
+        (shown,) = json.loads(out)["dependencies"]
+        assert (code, shown["name"], shown["calls"], shown["waiting"]) == (0, "warehouse", 0, 0)
+        await desk.run(plan=plan())
+        handles = [await desk.start(plan=plan(), user=f"user-{number}") for number in range(2)]
+
+        async def both_wait() -> bool:
+            return len(await waiting(desk)) == 2
+
+        await eventually(both_wait)
+        code, out, _ = await cli(tmp_path, "--json")
+        (shown,) = [each for each in json.loads(out)["dependencies"] if each["name"] == "warehouse"]
+        limits = {"requests_per_minute": 1, "at_once": 2, "tokens_per_minute": None}
+        assert (shown["limits"], shown["in_use"]) == (limits, 0)
+        assert (shown["waiting"], shown["waiting_runs"]) == (2, 2)
+        assert shown["next"][0]["turn_at"] < shown["next"][1]["turn_at"] == shown["waiting_until"]
+        assert {each["run"] for each in shown["next"]} == {handle.id for handle in handles}
+        code, out, _ = await cli(tmp_path)
+        assert "1 requests a minute, 2 at once" in out
+        assert "2 calls of 2 runs" in out
+        assert f"{handles[0].id} a, its turn about" in out
+        for handle in handles:
+            await handle.terminate("the test is over")

@@ -16,6 +16,7 @@ import typer
 
 from activities.storage.dependencies import Dependencies
 from activities.storage.engine import configured_url
+from activities.storage.lines import Lines
 from activities.storage.store import Store
 from plangate.errors import ErrorType, InvalidInput, PlangateError
 from workers.connection import data_folder
@@ -36,7 +37,7 @@ def dependencies(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
 ) -> None:
-    """Show what runs depend on: what is up, what is down since when, and when it is tried again."""
+    """Show what runs depend on: what is up or down since when, its limits, and what waits for it until when."""
 
     async def work() -> None:
         async with await Store.open(configured_url(data_folder(data))) as store:
@@ -45,11 +46,12 @@ def dependencies(
                 done = await table.reset(reset, by=person(by), at=datetime.now(UTC))
                 tell(as_json, pages.line(done), f"Closed {reset}. Workers see it within a second.")
                 return
-            found = await table.listed()
+            now = datetime.now(UTC)
+            found = pages.together(await table.listed(), await Lines(store).listed(now))
         if as_json:
-            write({"dependencies": [pages.line(each) for each in found]})
+            write({"dependencies": [pages.line(*each) for each in found]})
         else:
-            pages.show(found)
+            pages.show(found, now)
 
     asyncio.run(work())
 

@@ -11,37 +11,86 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from activities.storage.lines import Standing
 from plangate.breakers import Breaker, BreakerState
+from plangate.pacing import ModelPace, Place
 
 _WORDS = {BreakerState.CLOSED: "up", BreakerState.OPEN: "down", BreakerState.HALF_OPEN: "being probed"}
+SHOWN = 10
+"""Waiting calls of a dependency listed at most."""
+Dependency = tuple[Breaker, Standing]
 
 
-def line(breaker: Breaker) -> dict[str, Any]:
+def together(breakers: Sequence[Breaker], standings: Sequence[Standing]) -> list[Dependency]:
+    """Dependencies that were called or have limits, by name."""
+    called = {each.name: each for each in breakers}
+    limited = {each.dependency: each for each in standings}
+    names = sorted(called.keys() | limited.keys())
+    return [(called.get(name) or Breaker(name=name), limited.get(name) or _unlimited(name)) for name in names]
+
+
+def _unlimited(name: str) -> Standing:
+    return Standing(name, ModelPace())
+
+
+def line(breaker: Breaker, standing: Standing | None = None) -> dict[str, Any]:
     """A dependency as data."""
     data = breaker.model_dump(mode="json", exclude={"probe", "window", "openings"})
     latency = breaker.latency_ms
-    return {
+    known = {
         **data,
         "latency_ms": None if latency is None else round(latency, 1),
         "recent_calls": len(breaker.window),
         "recent_failures": breaker.recent_failures,
     }
+    if standing is None:
+        return known
+    waiting = standing.waiting
+    return {
+        **known,
+        "limits": {name: value for name, value in standing.pace.model_dump().items() if name != "burst" or value > 1},
+        "in_use": standing.held,
+        "waiting": len(waiting),
+        "waiting_runs": len({place.run for place in waiting}),
+        "waiting_until": max((place.turn_at.isoformat() for place in waiting), default=None),
+        "next": [_place(place) for place in waiting[:SHOWN]],
+    }
 
 
-def show(breakers: Sequence[Breaker]) -> None:
-    """The dependencies as a table."""
+def _place(place: Place) -> dict[str, Any]:
+    return {
+        "run": place.run,
+        "call": place.call,
+        "user": place.user,
+        "since": place.since.isoformat(),
+        "turn_at": place.turn_at.isoformat(),
+    }
+
+
+def show(found: Sequence[Dependency], now: datetime) -> None:
+    """The dependencies as tables."""
     console = Console()
-    if not breakers:
-        console.print("No dependency has been called yet.")
+    if not found:
+        console.print("No dependency has been called yet, and none has limits.")
         return
+    console.print(_states(found, now))
+    if any(standing.pace.limits for _, standing in found):
+        console.print(_lines(found))
+    for _, standing in found:
+        _show_waiting(console, standing)
+    if any(breaker.state is not BreakerState.CLOSED for breaker, _ in found):
+        console.print("Let calls through again with `plangate dependencies --reset NAME`.")
+
+
+def _states(found: Sequence[Dependency], now: datetime) -> Table:
     table = Table(
         "Dependency", "State", "Since", "Next probe", "Failed of the latest", "Last error", "Latency", "Calls",
         box=box.SIMPLE_HEAD,
     )  # fmt: skip
-    for each in breakers:
+    for each, _ in found:
         table.add_row(
             escape(each.name),
-            _WORDS[each.state],
+            _state(each, now),
             _moment(each.opened_at),
             _moment(each.retry_at),
             f"{each.recent_failures} of {len(each.window)}",
@@ -49,9 +98,40 @@ def show(breakers: Sequence[Breaker]) -> None:
             "" if each.latency_ms is None else f"{each.latency_ms:,.0f} ms",
             f"{each.calls:,}",
         )
-    console.print(table)
-    if any(each.state is not BreakerState.CLOSED for each in breakers):
-        console.print("Let calls through again with `plangate dependencies --reset NAME`.")
+    return table
+
+
+def _state(breaker: Breaker, now: datetime) -> str:
+    if breaker.state is BreakerState.CLOSED and breaker.paused_until and breaker.paused_until > now:
+        return f"asks for patience until {breaker.paused_until.strftime('%H:%M:%S')}"
+    word = _WORDS[breaker.state]
+    return f"{word}, not healthy" if breaker.healthy is False else word
+
+
+def _lines(found: Sequence[Dependency]) -> Table:
+    table = Table("Dependency", "Limits", "In use", "Waiting", "Last turn about", box=box.SIMPLE_HEAD)
+    for _, standing in found:
+        if not standing.pace.limits:
+            continue
+        count = len(standing.waiting)
+        runs = len({place.run for place in standing.waiting})
+        table.add_row(
+            escape(standing.dependency),
+            standing.pace.in_words,
+            str(standing.held) if standing.pace.at_once else "",
+            f"{count} call{'s' * (count != 1)} of {runs} run{'s' * (runs != 1)}" if count else "",
+            _moment(max((place.turn_at for place in standing.waiting), default=None)),
+        )
+    return table
+
+
+def _show_waiting(console: Console, standing: Standing) -> None:
+    for number, place in enumerate(standing.waiting[:SHOWN], 1):
+        turn = place.turn_at.strftime("%H:%M:%S")
+        text = f"{standing.dependency}: {number}. {place.run} {place.call}, its turn about {turn} UTC"
+        console.print(escape(text), soft_wrap=True, highlight=False)
+    if len(standing.waiting) > SHOWN:
+        console.print(f"and {len(standing.waiting) - SHOWN} more", highlight=False)
 
 
 def _moment(at: datetime | None) -> str:
