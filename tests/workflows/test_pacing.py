@@ -161,7 +161,10 @@ async def test_planning_and_answering_wait_for_the_models_turn(client: Client, t
         assert (await status_of(handle)).waits == ""
 
 
-async def test_the_command_shows_limits_and_what_waits(client: Client, tmp_path: Path) -> None:
+async def test_the_command_shows_limits_and_what_waits(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     async with system(client, tmp_path, requests_per_minute=1, at_once=2) as desk:
         code, out, _ = await cli(tmp_path, "--json")
         (shown,) = json.loads(out)["dependencies"]
