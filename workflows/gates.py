@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
         judge,
         settle,
     )
+    from plangate.compensation import UNDO
     from plangate.keys import split_approval_id
     from plangate.policy import Action
     from plangate.runs import RunState
@@ -200,7 +201,17 @@ class Gates:
             return self._state.outcome is None
         step = call.split(".")[0].split("~")[0].removesuffix("-fallback")
         found = self._state.steps.get(step)
+        if found is None and step.endswith(UNDO):
+            return self._may_be_undone(step.removesuffix(UNDO))
         return found is not None and not found.status.ended
+
+    def _may_be_undone(self, step: str) -> bool:
+        """Whether a step's undoing may still begin.
+
+        Its gate is in the database, for people to see, before the workflow has it: a worker may die in between.
+        """
+        begun = step in self._state.steps and self._state.outcome is None
+        return begun and workflow.patched("early-undo-decision")
 
     async def _edit(self, gate: ApprovalRequest, decision: ApprovalDecision) -> Receipt:
         task = BindTask(

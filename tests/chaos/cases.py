@@ -41,20 +41,20 @@ class Case:
 
     run: str
     plan: dict[str, Any]
-    user: str
+    about: str
+    """What the request names: orders, and whose they are. What it doesn't name, the agent asks about first."""
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     """By step; any other gate is approved."""
     meant: Counter[str] = field(default_factory=Counter)
     """What has to happen how often (`checker.fingerprint`)."""
     planned: bool = False
     """The model plans it; else the caller brings the plan."""
-    words: str = ""
 
     @property
     def input(self) -> dict[str, Any]:
         """The workflow's input."""
-        request = f"{MARK} {self.run}: {self.words or 'please see to my orders.'}"
-        asked = {"agent": "support", "request": request, "user": self.user}
+        request = f"{MARK} {self.run}: please see to {self.about}."
+        asked = {"agent": "support", "request": request, "user": "desk"}
         return asked if self.planned else {**asked, "plan": self.plan}
 
 
@@ -137,7 +137,8 @@ def errand(run: str, shop: Shop, dice: random.Random, *, words: str = "", calm: 
         {"id": "cancel", "tool": "cancel_order", "args": {"order_id": placed["order_id"], "reason": why}},
         {"id": "move", "tool": "change_address", "args": {"order_id": moved["order_id"], "address": to}},
     ]
-    case = Case(run, {"goal": "See to three orders.", "steps": steps}, user, planned=dice.random() < 0.25)
+    about = f"the orders {number}, {placed['order_id']} and {moved['order_id']}, and write to {user}"
+    case = Case(run, {"goal": "See to three orders.", "steps": steps}, about, planned=dice.random() < 0.25)
     calls = {
         "refund": ("refund_payment", {"order_id": number, "amount": amount, "reason": reason}),
         "cancel": ("cancel_order", {"order_id": placed["order_id"], "reason": why}),
@@ -192,7 +193,8 @@ def doomed(run: str, shop: Shop, dice: random.Random) -> Case:
             "after": ["move"],
         },
     ]
-    case = Case(run, {"goal": "Change one order, cancel another.", "steps": steps}, moved["customer_email"])
+    about = f"the orders {moved['order_id']} and {gone['order_id']}"
+    case = Case(run, {"goal": "Change one order, cancel another.", "steps": steps}, about)
     for where in (full(to), before):
         case.meant[fingerprint("change_address", {"order_id": moved["order_id"], "address": where})] += 1
     return case

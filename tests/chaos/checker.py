@@ -173,9 +173,10 @@ class Rule:
 def read_rules(scope: Path) -> dict[str, Rule]:
     """The rules of the tools in a scope file."""
     rules = {}
-    for line in scope.read_text(encoding="utf-8").splitlines():
+    section = scope.read_text(encoding="utf-8").partition("\n## Tools\n")[2].partition("\n## ")[0]
+    for line in section.splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if line.startswith("|") and len(cells) == 3 and re.fullmatch(r"[a-z_]+", cells[0]):
+        if line.startswith("|") and len(cells) >= 3 and re.fullmatch(r"[a-z_]+", cells[0]):
             rules[cells[0]] = Rule(cells[0], cells[2])
     return rules
 

@@ -20,7 +20,7 @@ def refund(run: str, shop: Shop, amount: float = 26.0) -> Case:
     paid = shop.take("delivered")
     args = {"order_id": paid["order_id"], "amount": amount, "reason": f"arrived broken {run}"}
     steps = [{"id": "refund", "tool": "refund_payment", "args": args}]
-    return Case(run, {"goal": "Refund.", "steps": steps}, paid["customer_email"])
+    return Case(run, {"goal": "Refund.", "steps": steps}, f"the order {paid['order_id']}")
 
 
 async def many_ways(stage: Stage, runs: int) -> None:

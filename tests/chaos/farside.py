@@ -133,7 +133,7 @@ async def tick(ctx: ToolContext, number: int, bytes: int = 0) -> dict[str, str]:
     """A text of so many bytes."""
     return {"number": str(number), "text": "x" * bytes}
 '''
-EXTRA_RULES = "| count_up | Counts | by itself |\n| tick | Ticks | by itself |\n"
+EXTRA_RULES = "| count_up | Counts | by itself |  |\n| tick | Ticks | by itself |  |\n"
 
 
 def make_agents(
@@ -169,11 +169,9 @@ def make_agents(
     change(support / "tools.py", r"(?<=\n)    retries=5,\n    retry_max=30,\n", "    retry_max=3,\n")
     change(support / "tools.py", r'    idempotency="(ledger|check)",', '    idempotency="\\1",\n    retry_max=3,')
     change(support / "tools.py", r'effect=("consequential"),', patience)
-    change(
-        support / "tools.py",
-        r'effect="read", timeout=10, retries=2',
-        'effect="read", timeout=10, heartbeat=2, retries=25, retry_initial=0.2, retry_max=3',
-    )
+    reads = (f"heartbeat={HEARTBEAT_SECONDS}", "retries=25", "retry_initial=0.2", "retry_max=3")
+    lines = "".join(f"    {setting},\n" for setting in reads)
+    change(support / "tools.py", r'(    effect="read",\n    timeout=10,\n)    retries=2,\n', f"\\1{lines}")
     if extra_tools:
         with (support / "tools.py").open("a", encoding="utf-8") as tools:
             tools.write(EXTRA_TOOLS)

@@ -62,7 +62,7 @@ async def run(stage: Stage, events: int) -> None:
         {"id": "count", "tool": "count_up", "args": {"size": events // EVENTS_A_CALL}, "after": ["begin"]},
         {"id": "each", "tool": "tick", "args": {"number": {"$ref": "item"}}, "for_each": "count"},
     ]
-    case = Case(f"s{stage.seed}-long", {"goal": "Count for long.", "steps": steps}, first.user)
+    case = Case(f"s{stage.seed}-long", {"goal": "Count for long.", "steps": steps}, f"{first.about} and {last.about}")
     case.meant[fingerprint("refund_payment", begin)] = case.meant[fingerprint("refund_payment", end)] = 1
     killing = asyncio.create_task(_kill(stage, every=20.0))
     await stage.crowd.start(case)

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.worker import Replayer
 
 from activities.catalogue import Catalogue
 from activities.storage.dead_letters import DeadLetters
-from plangate.runs import Event, Outcome, RunResult
+from plangate.runs import Event, Outcome, RunResult, StepStatus
+from plangate.strictjson import digest
 from plangate.temporal import PlangatePlugin
 from tests.workflows.desk import AGENTS, Desk, eventually, pending, result_of, status_of
 from workers.dead_letters.resume import Correction, resume
@@ -90,6 +91,26 @@ async def test_undoing_is_gated_where_the_scope_asks(desk: Desk, answer: str) ->
     assert became.undone is (answer == "approve")
     assert len(desk.effects(tool="release")) == (1 if answer == "approve" else 0)
     assert became.reason == ("" if answer == "approve" else "rejected by kim: so")
+
+
+async def test_a_decision_on_undoing_that_comes_before_its_gate_opens_is_kept(desk: Desk) -> None:
+    """A gate is in the database before the workflow has it, and its worker may die in between."""
+    steps = [*plan("asked")["steps"][:1], {"id": "w", "tool": "wait_for", "args": {"word": "go"}}]
+    steps.append({"id": "f", "tool": "fail", "args": {"how": "permanent"}, "after": ["r0", "w"]})
+    handle = await desk.start(plan={"steps": steps})
+    await eventually(lambda: _done(handle, "r0"))
+    agreed = digest({"what": "asked", "receipt": "r-asked"})
+    await handle.signal("approve", {"approval": f"{handle.id}/r0-undo", "digest": agreed, "by": "kim"})
+    await handle.signal("approve", {"approval": f"{handle.id}/other-undo", "digest": agreed, "by": "kim"})
+    desk.say("go")
+    result = await result_of(handle)
+    (became,) = result.compensations
+    assert became.undone
+    assert result.receipts == {"held": 1, "unknown": 1, "applied": 1}
+
+
+async def _done(handle: WorkflowHandle[Any, Any], step: str) -> bool:
+    return any(each.id == step and each.status is StepStatus.DONE for each in (await status_of(handle)).steps)
 
 
 async def test_a_cancelled_run_undoes_too(desk: Desk) -> None:
