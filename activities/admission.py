@@ -18,6 +18,7 @@ from plangate.agents import Admission
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
 from plangate.forecasts import Forecast
 from plangate.policy import Action
+from plangate.preflight import PreflightWhen
 from plangate.runs import RunRequest
 from plangate.validation import validate_plan
 
@@ -71,6 +72,7 @@ class AdmissionActivities:
             agent=agent.name,
             agent_version=agent.version,
             limits=agent.scope.limits,
+            preflight=None if agent.settings.preflight.when is PreflightWhen.NEVER else agent.settings.preflight,
             verdict=verdict,
             message=refusal(agent, verdict) if verdict.action is Action.BLOCK else "",
             verdicts=list(judged.verdicts),

@@ -134,6 +134,14 @@ class Breakers:
             return Permit(dependency)
         return self._answer(breaker)
 
+    async def known(self) -> dict[str, Breaker]:
+        """All breakers by name, read now; those known before when the database can't be read."""
+        try:
+            await self._refresh(force=True)
+        except Exception:  # noqa: BLE001 - without the database nobody knows
+            _log.exception("breakers not read")
+        return self._known
+
     def _answer(self, breaker: Breaker) -> Permit | Refusal:
         until = blocked_until(breaker, self._now())
         if until is None:

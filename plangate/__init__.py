@@ -12,9 +12,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from plangate.compensation import Compensation
     from plangate.errors import ErrorType, PlangateError
+    from plangate.health_checks import health
     from plangate.toolkit import Effect, Idempotency, ToolContext, ToolError, tool
 
-__all__ = ["Compensation", "Effect", "ErrorType", "Idempotency", "PlangateError", "ToolContext", "ToolError", "tool"]
+__all__ = [
+    "Compensation",
+    "Effect",
+    "ErrorType",
+    "Idempotency",
+    "PlangateError",
+    "ToolContext",
+    "ToolError",
+    "health",
+    "tool",
+]
 
 _HOMES = {
     "Compensation": "plangate.compensation",
@@ -24,6 +35,7 @@ _HOMES = {
     "PlangateError": "plangate.errors",
     "ToolContext": "plangate.toolkit",
     "ToolError": "plangate.toolkit",
+    "health": "plangate.health_checks",
     "tool": "plangate.toolkit",
 }
 

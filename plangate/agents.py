@@ -12,6 +12,7 @@ from plangate.guardrails import GuardrailSettings
 from plangate.pacing import ModelPace, Pace
 from plangate.plans import Plan
 from plangate.policy import Rule, Verdict
+from plangate.preflight import PreflightRules
 from plangate.spending import SpendingLimit
 from plangate.toolkit import ToolPolicy
 
@@ -109,6 +110,8 @@ class AgentSettings(BaseModel):
     """Limits of what the tools depend on, by name; all agents and workers together keep them."""
     model: ModelPace = ModelPace()
     """Limits of the models' endpoint."""
+    preflight: PreflightRules = PreflightRules()
+    """Before which plans dependencies are looked at."""
 
 
 class Admission(BaseModel):
@@ -125,6 +128,8 @@ class Admission(BaseModel):
     """Policies of the tools that the caller's plan uses."""
     message: str = ""
     """When refused: what to tell the user."""
+    preflight: PreflightRules | None = None
+    """Before which plans dependencies are looked at; None for none."""
     verdicts: list[Verdict] = Field(default_factory=list)
     """What input guardrails said other than allow; `verdict` is the strictest of all."""
     request: str = ""

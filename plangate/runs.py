@@ -16,6 +16,7 @@ from plangate.errors import ErrorPayload
 from plangate.forecasts import Forecast
 from plangate.plans import Plan
 from plangate.policy import Action, Verdict
+from plangate.preflight import PreflightRules
 from plangate.toolkit import ToolPolicy
 
 WORKFLOW = "AgentRun"
@@ -239,6 +240,10 @@ class RunState(BaseModel):
     """Tool calls started."""
     waits: str = ""
     """What planning or answering waits for now, and until about when."""
+    preflight: PreflightRules | None = None
+    """Before which plans dependencies are looked at."""
+    preflighted: int | None = None
+    """The plan revision for which that is done."""
     usage: Usage = Usage()
     paused: bool = False
     cancelled_steps: list[str] = Field(default_factory=list)

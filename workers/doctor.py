@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from plangate.exits import exit_with
 from workers.checks import Check, Finding, Surroundings, check_all
+from workers.health_checks import check_health
 
 _MARKS = {Finding.OK: "[green]✓[/green]", Finding.WARN: "[yellow]![/yellow]", Finding.FAIL: "[red]✗[/red]"}
 
@@ -35,7 +36,8 @@ def print_for_people(checks: list[Check]) -> None:
 
 async def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit code: 0 when nothing fails, 1 otherwise."""
-    checks = await check_all(Surroundings.find(options.data))
+    where = Surroundings.find(options.data)
+    checks = [*await check_all(where), *await check_health(where)]
     ok = all(check.finding is not Finding.FAIL for check in checks)
     if options.json:
         print(json.dumps({"ok": ok, "checks": [check.as_json() for check in checks]}))

@@ -35,6 +35,7 @@ from activities.models import ModelAccessSettings, ModelClient, Role
 from activities.models.prices import load_prices
 from activities.pacing import Pacing
 from activities.planning import PlanningActivities
+from activities.preflight import PreflightActivities
 from activities.recording import RecordingActivities
 from activities.responding import RespondingActivities
 from activities.storage.store import Store
@@ -92,6 +93,7 @@ def make_worker(
     responding = RespondingActivities(catalogue, models, store)
     recording = RecordingActivities(store, pacing)
     freeing = FreeingActivities(pacing)
+    preflight = PreflightActivities(catalogue, store, breakers, environ=environ)
     tools = ToolActivities(
         catalogue,
         store,
@@ -113,6 +115,7 @@ def make_worker(
             responding.respond,
             recording.record,
             freeing.free_places,
+            preflight.preflight,
             tools.call_tool,
         ],
         max_cached_workflows=settings.cached_workflows,

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
 
     from plangate.agents import Admission
     from plangate.errors import ErrorPayload, ErrorType, error_type
+    from plangate.preflight import PreflightReport, PreflightTask
     from plangate.runs import RunRequest
     from plangate.tasks import (
         Answer,
@@ -83,6 +84,11 @@ async def record(task: RecordTask) -> None:
 async def free_places(task: FreeTask) -> None:
     """Let others go first: these calls no longer wait for their turn."""
     await _locally("free_places", task, None)
+
+
+async def preflight(task: PreflightTask) -> PreflightReport:
+    """Look at the dependencies that a plan can't do without."""
+    return await _locally("preflight", task, PreflightReport)
 
 
 async def respond(task: RespondTask) -> Answer:

@@ -21,6 +21,7 @@ from workflows.compensation import compensate
 from workflows.execution import Execution, RunEnds
 from workflows.incoming import read_decision, read_input, who
 from workflows.planning import Planning
+from workflows.preflighting import preflight
 from workflows.presenting import Presenter
 
 with workflow.unsafe.imports_passed_through():
@@ -109,6 +110,7 @@ class AgentRun:
             await self._unless_paused()
             await self.planning.plan()
         while state.phase in (Phase.EXECUTING, Phase.WAITING, Phase.PAUSED):
+            await preflight(state, self._note, self.presenter.publish)
             why = await self.execution.run_plan()
             await self._unless_paused()
             if why is None:
@@ -128,6 +130,7 @@ class AgentRun:
         state = self.state
         state.agent_version, state.limits, state.verdict = admission.agent_version, admission.limits, admission.verdict
         state.text, state.forecast = admission.request, admission.forecast
+        state.preflight = admission.preflight
         state.add_verdicts(admission.verdicts)
         if admission.verdict.action is Action.BLOCK:
             raise RunEnds(Outcome.DECLINED, message=admission.message or admission.verdict.reason)

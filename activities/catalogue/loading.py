@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +22,7 @@ from plangate.action_limits import LimitOf, strictest
 from plangate.agents import AgentSettings, AgentSummary, Scope
 from plangate.errors import ErrorType, PlangateError
 from plangate.flow import FlowRules, flow_rules
+from plangate.health_checks import HealthCheck
 from plangate.policy import Action, Verdict
 from plangate.problems import Problems
 from plangate.scope import parse_scope
@@ -38,11 +39,9 @@ RESERVED_AGENTS = frozenset(
         "database",
         "db",
         "health",
-        "limits",
         "model",
         "new",
         "plan",
-        "preflight",
         "screen",
         "temporal",
     }
@@ -66,6 +65,7 @@ class LoadedAgent:
         responder_prompt: Extra instructions for the answer, or empty.
         knowledge: The files of `knowledge/`.
         package: The folder's Python files.
+        health: Health checks by dependency.
     """
 
     name: str
@@ -78,6 +78,7 @@ class LoadedAgent:
     responder_prompt: str
     knowledge: tuple[Path, ...]
     package: Package
+    health: dict[str, HealthCheck] = field(default_factory=dict)
 
     @cached_property
     def policies(self) -> dict[str, ToolPolicy]:
@@ -225,6 +226,7 @@ def load_agent(folder: Path) -> LoadedAgent:
             folder / name for name in sorted(texts) if name.startswith("knowledge/") and name.endswith(".md")
         ),
         package=package,
+        health=found.health,
     )
 
 

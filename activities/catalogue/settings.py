@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from plangate.agents import AgentSettings, ModelSettings
 from plangate.pacing import ModelPace, Pace
+from plangate.preflight import PreflightRules
 from plangate.problems import Problems
 from plangate.wording import suggestion
 from plangate.yaml_files import line_at, line_of, read_yaml
@@ -18,6 +19,7 @@ MODELS: dict[tuple[str, ...], type[BaseModel]] = {
     (): AgentSettings,
     ("models",): ModelSettings,
     ("model",): ModelPace,
+    ("preflight",): PreflightRules,
 }
 """The model that stands at a place of the file, to suggest its fields."""
 

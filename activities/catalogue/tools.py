@@ -12,9 +12,11 @@ from types import ModuleType
 
 from activities.catalogue.code import Package
 from activities.catalogue.importing import FunctionNode, function_decorated_at, import_noting, parse_all
+from plangate.health_checks import HealthCheck, check_of
 from plangate.plans import RESERVED_NAMES
 from plangate.problems import Problems
 from plangate.toolkit import TOOL_ATTRIBUTE, Effect, Idempotency, Tool
+from plangate.wording import suggestion
 
 FILE = "tools.py"
 SETUP_FILE = "setup.py"
@@ -40,11 +42,13 @@ class ToolsFound:
     Attributes:
         tools: Usable tools by name.
         places: File and line of every tool by name, those that aren't usable included.
+        health: Health checks by dependency.
         complete: Whether the file could be imported, so that a name that isn't in `places` isn't a tool.
     """
 
     tools: dict[str, Tool] = field(default_factory=dict)
     places: dict[str, tuple[str, int]] = field(default_factory=dict)
+    health: dict[str, HealthCheck] = field(default_factory=dict)
     complete: bool = False
 
 
@@ -71,7 +75,27 @@ def read_tools(package: Package, problems: Problems) -> ToolsFound:
         found.places[tool.name] = (file, line)
         found.tools[tool.name] = tool
         _check(tool, file, line, trees.get(file), problems)
+    _read_health(module, found, package, problems)
     return found
+
+
+def _read_health(module: ModuleType, found: ToolsFound, package: Package, problems: Problems) -> None:
+    checks = {id(check): check for value in vars(module).values() if (check := check_of(value))}
+    known = {tool.dependency for tool in found.tools.values()}
+    for check in checks.values():
+        code = getattr(check.function, "__code__", None)
+        path = Path(code.co_filename) if code else Path()
+        inside = path.is_relative_to(package.folder)
+        file, line = (
+            (path.relative_to(package.folder).as_posix() if inside else FILE),
+            code.co_firstlineno if code else 1,
+        )
+        if check.dependency not in known:
+            hint = suggestion(check.dependency, known) or "."
+            problems.add(file, line, f"a health check of {check.dependency!r}, on which no tool depends{hint}")
+        elif check.dependency in found.health:
+            problems.add(file, line, f"a second health check of {check.dependency!r}")
+        found.health[check.dependency] = check
 
 
 def _decorated(tree: ast.Module) -> Iterator[FunctionNode]:

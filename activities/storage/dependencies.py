@@ -57,6 +57,11 @@ class Dependencies:
             done = await connection.execute(update(_TABLE).where(_TABLE.c.name == name, or_(due, lapsed)).values(taken))
         return done.rowcount == 1
 
+    async def note_health(self, name: str, wrong: str, *, at: datetime) -> None:
+        """What a health check said; nothing wrong is healthy."""
+        said = {"healthy": not wrong, "health": wrong, "health_at": at}
+        await self.change(name, lambda breaker: breaker.model_copy(update=said))
+
     async def reset(self, name: str, *, by: str, at: datetime) -> Breaker:
         """Close a breaker by hand.
 

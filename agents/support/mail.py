@@ -17,6 +17,8 @@ from .records import SentEmail
 
 SMTP_SECONDS = 3.0
 """For each of the eight exchanges with the mail server; together they stay under the tool's time-out."""
+CHECK_SECONDS = 3.0
+"""For a look whether the server is there."""
 LOOK_UP_SECONDS = 5.0
 SENDER = "hello@thistle-and-spout.test"
 SIGNATURE = "\n\nWarm regards,\nThistle & Spout, teapots and kitchenware\n"
@@ -66,6 +68,17 @@ async def find(ctx: ToolContext, to: str, subject: str) -> SentEmail | None:
         said = f"the mailbox can't tell about the e-mail {wanted!r}: HTTP {response.status_code}"
         raise ToolError(said, transient=True)
     return SentEmail(message_id=wanted, to=to, subject=subject)
+
+
+async def check(ctx: ToolContext) -> None:
+    """Whether the mail server greets; raises what is wrong."""
+    host, port = _server(ctx)
+
+    def greet() -> None:
+        with smtplib.SMTP(host, port, timeout=CHECK_SECONDS) as server:
+            server.noop()
+
+    await asyncio.to_thread(greet)
 
 
 def _message(ctx: ToolContext, to: str, subject: str, body: str) -> EmailMessage:

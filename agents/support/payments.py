@@ -51,6 +51,16 @@ async def refund(ctx: ToolContext, order_id: str, amount: float, reason: str) ->
     return _read(order_id, response)
 
 
+async def check(ctx: ToolContext) -> None:
+    """Whether the service answers at all; raises what is wrong."""
+    url = ctx.settings.get("payments_url", "").rstrip("/")
+    if not url:
+        raise ToolError("no `payments_url` is set for this agent", permanent=True)
+    async with httpx2.AsyncClient(timeout=LOOK_UP_SECONDS) as client:
+        response = await client.get(f"{url}/refunds", params={"order_id": "none"})
+    response.raise_for_status()
+
+
 async def with_refunds(ctx: ToolContext, order: Order) -> Order:
     """The order with what the payment service says was refunded; as the books have it when it can't be asked."""
     url = ctx.settings.get("payments_url", "").rstrip("/")

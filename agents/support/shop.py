@@ -47,6 +47,11 @@ def pounds(pence: int) -> float:
     return round(pence / 100, 2)
 
 
+async def check(database: AsyncConnection) -> None:
+    """Whether the shop's tables can be read; raises what is wrong."""
+    await database.execute(select(orders.c.order_id).limit(1))
+
+
 async def find_customer(database: AsyncConnection, email: str) -> Customer:
     """The customer with this address, in whatever case it was written."""
     query = (

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from plangate import Compensation, ErrorType, ToolContext, ToolError, tool
+from plangate import Compensation, ErrorType, ToolContext, ToolError, health, tool
 
 from . import knowledge, mail, ownership, payments, shop
 from .records import (
@@ -201,6 +201,24 @@ async def send_email(
     """Send an e-mail to a customer of the shop; the shop's signature is added. Others can't be written to."""
     ownership.check_address(ctx, to)
     return await mail.send(ctx, to, subject, body)
+
+
+@health("payments")
+async def payments_answer(ctx: ToolContext) -> None:
+    """The payment service answers."""
+    await payments.check(ctx)
+
+
+@health("mail")
+async def mail_server_answers(ctx: ToolContext) -> None:
+    """The mail server greets."""
+    await mail.check(ctx)
+
+
+@health("shop")
+async def shop_has_its_tables(ctx: ToolContext) -> None:
+    """The shop's tables can be read."""
+    await shop.check(_database(ctx))
 
 
 def _database(ctx: ToolContext) -> AsyncConnection:

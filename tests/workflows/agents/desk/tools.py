@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import text
 
-from plangate import Compensation, ErrorType, ToolContext, ToolError, tool
+from plangate import Compensation, ErrorType, ToolContext, ToolError, health, tool
 
 
 def _note(ctx: ToolContext, **fields: Any) -> None:
@@ -213,3 +213,18 @@ async def busy(ctx: ToolContext, seconds: float) -> str:
     if ctx.attempt == 1:
         raise ToolError("not so fast", transient=True, type=ErrorType.RATE_LIMITED, retry_after=seconds)
     return "at last"
+
+
+@health("warehouse")
+async def warehouse_answers(ctx: ToolContext) -> None:
+    """The warehouse answers, unless a test has taken it down."""
+    _note(ctx, tool="health")
+    if Path(ctx.settings["effects_file"]).with_suffix(".down").exists():
+        raise ToolError("the warehouse does not answer", transient=True)
+
+
+@tool(effect="read", dependency="warehouse", timeout=90, retries=0)
+async def count_all(ctx: ToolContext) -> str:
+    """Count all that is in the warehouse, which may take long."""
+    _warehouse(ctx, "count_all")
+    return "a lot"
