@@ -137,7 +137,8 @@ class Receipt(BaseModel):
     problems: list[str] = Field(default_factory=list)
     edits: list[str] = Field(default_factory=list)
     number: int = 0
-    """How many decisions of its run had come to this status, with it: tells equal ones apart."""
+    """How many decisions of its gate (or, without one, of its run) had come to this status, with it: tells equal ones
+    apart."""
 
 
 class ApprovalGrant(BaseModel):

@@ -236,6 +236,8 @@ class RunState(BaseModel):
     """Receipts that aren't in the database yet."""
     receipts: dict[str, int] = Field(default_factory=dict)
     """How many decisions ended in which `ReceiptStatus`."""
+    judged: dict[str, int] = Field(default_factory=dict)
+    """The same for each gate: call and status → how many."""
     calls: int = 0
     """Tool calls started."""
     waits: str = ""

@@ -277,11 +277,22 @@ class Gates:
             edits=edits or [],
         )
 
+    def _number(self, receipt: Receipt) -> int:
+        """Which of its equals a receipt is: of its gate's, since gates may open in another order when a dead worker's
+        work is done again; where there is no gate, of the run's.
+        """
+        call, status, state = self._call_of(receipt.decision), receipt.status.value, self._state
+        if call not in state.gates:
+            return state.receipts[status]
+        name = f"{call} {status}"
+        state.judged[name] = state.judged.get(name, 0) + 1
+        return state.judged[name]
+
     def _note(self, receipt: Receipt) -> None:
         state = self._state
         self._judged += 1
-        number = state.receipts[receipt.status.value] = state.receipts.get(receipt.status.value, 0) + 1
-        receipt = receipt.model_copy(update={"number": number})
+        state.receipts[receipt.status.value] = state.receipts.get(receipt.status.value, 0) + 1
+        receipt = receipt.model_copy(update={"number": self._number(receipt)})
         state.unrecorded.append(receipt)
         final = receipt.status not in (ReceiptStatus.DUPLICATE, ReceiptStatus.HELD)
         if receipt.decision.id and final:
