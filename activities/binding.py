@@ -10,15 +10,17 @@ from temporalio import activity
 from activities.catalogue import Catalogue, LoadedAgent
 from activities.flowing import judge_flow, stricter
 from activities.scopes import load_scope
+from activities.spending import Spending
 from activities.storage.store import Store
 from plangate import expressions, strictjson
+from plangate.action_limits import strictest
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
 from plangate.gating import gate_of
 from plangate.policy import GATED, Action, Verdict
 from plangate.runs import INLINE_BYTES, Result
 from plangate.summary import in_words
 from plangate.tasks import BindTask, Bound, Evaluated, EvaluateTask
-from plangate.toolkit import Tool
+from plangate.toolkit import Effect, Tool
 
 PREVIEW = 200
 """Characters of a stored value shown in history."""
@@ -33,10 +35,12 @@ class BindingActivities:
     Args:
         catalogue: The agents that this worker serves.
         store: The project's database.
+        spending: The budgets.
     """
 
-    def __init__(self, catalogue: Catalogue, store: Store) -> None:
+    def __init__(self, catalogue: Catalogue, store: Store, spending: Spending | None = None) -> None:
         self._catalogue, self._store = catalogue, store
+        self._spending = spending or Spending(store)
 
     @activity.defn(name="bind_call")
     async def bind_call(self, task: BindTask) -> Bound:
@@ -51,10 +55,12 @@ class BindingActivities:
                 type=error.type, message=error.message, attempted=task.tool, step=task.step, details=error.details
             )
             return Bound(verdict=_BLOCKED, problems=error.details or [error.message], error=payload)
+        consequential = tool.settings.effect is Effect.CONSEQUENTIAL
+        over = await self._spending.look(agent, task, args) if consequential else None
         bound = Bound(
             args=args,
             digest=strictjson.digest(args),
-            verdict=agent.verdict(task.tool, args, user=task.user, nth=task.nth),
+            verdict=strictest([agent.verdict(task.tool, args, user=task.user, nth=task.nth), over]),
             summary=in_words(tool.settings.summary, tool.name, args),
             risk=task.risk or tool.settings.risk,
         )

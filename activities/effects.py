@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
@@ -23,6 +23,8 @@ from activities.invoking import LazyConnection, encode, invoke
 from activities.ledger import Entry as LedgerEntry
 from activities.ledger import LedgerState
 from activities.scopes import load_scope
+from activities.spending import Spending
+from activities.storage.budgets import Line
 from activities.storage.store import Store
 from plangate import strictjson
 from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
@@ -45,6 +47,8 @@ class Checked:
     digest: str
     attempt: int
     permit: Permit
+    lines: Sequence[Line] = ()
+    """What it is to reserve of budgets."""
 
 
 class Effects:
@@ -54,12 +58,20 @@ class Effects:
         store: The project's database.
         environ: Where agents' settings may be overridden.
         executor: Where sync tools run.
+        spending: The budgets.
         injected: Faults on purpose; none by default.
     """
 
     def __init__(
-        self, store: Store, *, environ: Mapping[str, str], executor: Executor, injected: NoFaults = NO_FAULTS
+        self,
+        store: Store,
+        *,
+        environ: Mapping[str, str],
+        executor: Executor,
+        spending: Spending,
+        injected: NoFaults = NO_FAULTS,
     ) -> None:
+        self._spending = spending
         self._store, self._environ, self._executor, self._injected = store, environ, executor, injected
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -151,6 +163,7 @@ class Effects:
 
         Raises:
             AlreadyFailed: The effect failed for sure in an earlier attempt.
+            OverBudget: A budget has no room for it.
         """
         mode = checked.tool.settings.idempotency
         entry = await ledger.claim(conn, checked.call, digest=checked.digest, mode=mode, attempt=checked.attempt)
@@ -161,6 +174,8 @@ class Effects:
             raise AlreadyFailed(entry.error)
         if entry.state is LedgerState.UNKNOWN:
             raise PlangateError("its outcome is unknown; a person decides", type=ErrorType.OUTCOME_UNKNOWN)
+        if entry.new:
+            await self._spending.reserve(conn, checked.call.key, checked.lines)
         return None, entry
 
     async def _read_back(self, checked: Checked) -> Any | None:
@@ -216,6 +231,7 @@ class Effects:
         async with self._store.transaction() as conn:
             await ledger.claim(conn, checked.call, digest=checked.digest, mode=mode, attempt=checked.attempt)
             await ledger.finish(conn, checked.call.key, state, error=payload)
+            await self._spending.give_back(conn, checked.call.key)
 
     async def _note_failure(self, checked: Checked, error: Exception, *, first: bool) -> None:
         """What an attempt's failure says of the effect.
@@ -232,6 +248,7 @@ class Effects:
         elif type_ in _NOT_SENT and first:
             async with self._store.transaction() as conn:
                 await ledger.not_sent(conn, checked.call.key, attempt=checked.attempt)
+                await self._spending.give_back(conn, checked.call.key)
         elif type_.kind is ErrorKind.TRANSIENT and last:
             await self._note_end(checked, LedgerState.UNKNOWN, error)
             if type_ in _NOT_SENT:

@@ -12,6 +12,7 @@ from temporalio import activity
 
 from activities.models import Completion, Message, ModelCall, ModelClient, Purpose, Role
 from activities.models.beats import Beats
+from activities.models.budgeting import BudgetUsedUp
 from activities.models.errors import application_error
 from activities.models.turns import Early
 from activities.pacing import PATIENCE
@@ -80,13 +81,17 @@ class PlanningActivities:
             messages = [Message("user", await self._message(agent, task))]
             usage = Usage()
             for repair in range(MAX_REPAIRS + 1):
+                call = self._call(agent, task, messages, beats, repair)
                 try:
-                    completion = await self._models.complete(self._call(agent, task, messages, beats, repair))
+                    completion = await self._models.complete(call)
                 except Early as early:
                     return PlanOutcome(action="wait", usage=usage, early=early.wait)
+                except BudgetUsedUp as spent:
+                    return _over_budget(spent, agent, task, usage)
                 usage = usage.plus(completion.usage)
                 attempt = _read(completion, agent, task)
                 if attempt.proposal is not None:
+                    await self._models.remember(call, completion)
                     return _outcome(attempt.proposal, agent, usage, repair)
                 if attempt.type is ErrorType.MODEL_REFUSED:
                     break
@@ -144,7 +149,20 @@ class PlanningActivities:
             temperature=agent.settings.temperature,
             timeout_seconds=beats.seconds(settings.timeout_seconds),
             patience_seconds=patience,
+            cache_seconds=0 if task.revision else agent.settings.cache.plan,
+            shared=agent.settings.cache.shared,
         )
+
+
+def _over_budget(spent: BudgetUsedUp, agent: Agent, task: PlanTask, usage: Usage) -> PlanOutcome:
+    """Nothing is asked: the request is declined in friendly words, or a person takes over."""
+    if task.revision:
+        message = f"{spent.words} What was done until then is kept; a person takes over."
+        return PlanOutcome(action="hand_over", message=message, usage=usage, verdict=spent.verdict)
+    if spent.hands_over:
+        message = f"{spent.words} A person will take over."
+        return PlanOutcome(action="hand_over", message=message, usage=usage, verdict=spent.verdict)
+    return PlanOutcome(action="decline", message=spent.words, usage=usage, verdict=spent.verdict)
 
 
 def find_agent(agents: Agents, name: str) -> Agent:

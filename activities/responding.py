@@ -62,6 +62,7 @@ class RespondingActivities:
                 f"answering failed: the model {model!r} gave no usable answer: {completion.explanation}",
                 attempt=beats.attempt,
             )
+        await self._models.remember(call, completion)
         return Answer(text=completion.text.strip(), usage=completion.usage)
 
     def _cached_instructions(self, agent: Agent) -> str:
@@ -98,4 +99,5 @@ class RespondingActivities:
             max_bytes=MAX_ANSWER_BYTES,
             temperature=agent.settings.temperature,
             timeout_seconds=beats.seconds(settings.timeout_seconds),
+            cache_seconds=agent.settings.cache.answer,
         )

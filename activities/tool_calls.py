@@ -29,6 +29,7 @@ from activities.ledger import LedgerState
 from activities.models.beats import Beats
 from activities.pacing import Pacing, Taken
 from activities.scopes import load_scope
+from activities.spending import OverBudget, Spending
 from activities.storage.store import Store
 from plangate import strictjson
 from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
@@ -54,6 +55,7 @@ class ToolActivities:
         environ: Where agents' settings may be overridden.
         executor: Where sync tools run.
         breakers: What is known of the tools' dependencies.
+        spending: The budgets.
         injected: Faults on purpose; none by default.
         pacing: Whose turn it is, where they have limits.
     """
@@ -66,15 +68,18 @@ class ToolActivities:
         environ: Mapping[str, str] | None = None,
         executor: Executor | None = None,
         breakers: Breakers | None = None,
+        spending: Spending | None = None,
         injected: NoFaults = NO_FAULTS,
         pacing: Pacing | None = None,
     ) -> None:
         self._catalogue, self._store = catalogue, store
         self._breakers, self._pacing = breakers or Breakers(store), pacing or Pacing(store)
+        self._spending = spending or Spending(store)
         self._effects = Effects(
             store,
             environ=os.environ if environ is None else environ,
             executor=executor or ThreadPoolExecutor(max_workers=64, thread_name_prefix="tool"),
+            spending=self._spending,
             injected=injected,
         )
 
@@ -123,10 +128,12 @@ class ToolActivities:
                 check_flow(agent, tool, call.untrusted)
             if verdict.action is not Action.ALLOW or call.grant is not None:
                 check_grant(call, tool, agent_version=agent.version, digest=digest)
+            consequential = tool.settings.effect is Effect.CONSEQUENTIAL
+            lines = await self._spending.lines(agent, call, args) if consequential else []
         except Exception as failure:  # noqa: BLE001 - every fault gets its type
             raise self._failure(failure, call, attempt, None) from None
         permit = Permit(tool.dependency)
-        return Checked(call, agent, tool, tool.arguments.model_validate(given), args, digest, attempt, permit)
+        return Checked(call, agent, tool, tool.arguments.model_validate(given), args, digest, attempt, permit, lines)
 
     async def _when_free(self, checked: Checked) -> CallResult:
         """Make the call, unless its dependency is down or it is early, and the ledger doesn't know its end anyway."""
@@ -177,6 +184,8 @@ class ToolActivities:
             text = await self._effects.make(checked)
         except AlreadyFailed as failed:
             return CallResult(error=failed.error)
+        except OverBudget as over:
+            return CallResult(over=over.verdict)
         except Exception as failure:  # noqa: BLE001 - every fault gets its type
             payload = faults.payload(
                 failure, tool=checked.tool.name, step=checked.call.step, args=checked.json_args, attempt=checked.attempt

@@ -93,6 +93,17 @@ class ModelSettings(BaseModel):
     screen: str = ""
 
 
+class CacheSettings(BaseModel):
+    """For how many seconds an answer of a model may be used again for exactly the same question; 0 for never."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: float = Field(default=0, ge=0, le=30 * 86400)
+    answer: float = Field(default=0, ge=0, le=30 * 86400)
+    shared: bool = False
+    """Plans may be used again for another user. Answers never are."""
+
+
 class AgentSettings(BaseModel):
     """`agent.yaml`: what a developer sets. What the agent may do stands in `scope.md`."""
 
@@ -101,6 +112,7 @@ class AgentSettings(BaseModel):
     title: str = Field(default="", max_length=200)
     description: str = Field(default="", max_length=2000)
     models: ModelSettings = ModelSettings()
+    cache: CacheSettings = CacheSettings()
     settings: dict[str, str] = Field(default_factory=dict)
     """Handed to tools as `ctx.settings`; `PLANGATE_<AGENT>_<NAME>` in the environment overrides them."""
     examples: list[str] = Field(default_factory=list)

@@ -182,6 +182,8 @@ class Usage(BaseModel):
     unpriced_calls: int = 0
     """Calls of models without a known price: their cost is unknown, not zero."""
     models: list[str] = Field(default_factory=list)
+    cached_calls: int = 0
+    """Calls that Plangate's own cache answered: they cost nothing."""
 
     def plus(self, other: Usage) -> Usage:
         """The sum."""
@@ -192,6 +194,7 @@ class Usage(BaseModel):
             cost_usd=round(self.cost_usd + other.cost_usd, 9),
             unpriced_calls=self.unpriced_calls + other.unpriced_calls,
             models=[*self.models, *(m for m in other.models if m not in self.models)],
+            cached_calls=self.cached_calls + other.cached_calls,
         )
 
 

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from plangate.action_limits import parse_then
 from plangate.currencies import CODES, quantity, shown
 from plangate.policy import Action
+from plangate.strictjson import digest
 
 MODELS = "models"
 TOKENS = "tokens"
@@ -97,8 +98,11 @@ class SpendingLimit(BaseModel):
     @property
     def rule(self) -> str:
         """Its id in verdicts."""
-        origin = "budget" if self.set_by else "scope.spending"
-        return f"{origin}.{self.of}.{self.per.value.replace(' ', '-')}"
+        name = f"{self.of}.{self.per.value.replace(' ', '-')}"
+        if not self.set_by:
+            return f"scope.spending.{name}"
+        whose = [self.agent, self.user, self.session, self.unit]
+        return f"budget.{name}.{digest(whose)[:6]}"
 
     @property
     def words(self) -> str:

@@ -186,6 +186,8 @@ def cost(usage: Usage) -> str:
     tokens = (
         f"{usage.input_tokens + usage.output_tokens:,} tokens in {usage.calls} model call{'s' * (usage.calls != 1)}"
     )
+    if usage.cached_calls:
+        tokens += f" ({usage.cached_calls} from the cache)"
     if usage.unpriced_calls:
         known = f"${usage.cost_usd:.4f} plus " if usage.cost_usd else ""
         return f"{tokens}, cost {known}unknown ({usage.unpriced_calls} without a price)"

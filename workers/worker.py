@@ -32,12 +32,15 @@ from activities.injection.enabling import banner, find_injector
 from activities.injection.injector import Injector
 from activities.injection.tools import NO_FAULTS, ToolFaults
 from activities.models import ModelAccessSettings, ModelClient, Role
+from activities.models.budgeting import ModelBudgets
+from activities.models.caching import ModelCache
 from activities.models.prices import load_prices
 from activities.pacing import Pacing
 from activities.planning import PlanningActivities
 from activities.preflight import PreflightActivities
 from activities.recording import RecordingActivities
 from activities.responding import RespondingActivities
+from activities.spending import Spending
 from activities.storage.store import Store
 from activities.tool_calls import ToolActivities
 from plangate.dependency_limits import put_together
@@ -88,7 +91,10 @@ def make_worker(
     pacing = pacing or make_pacing(store, catalogue, settings)
     executor = ThreadPoolExecutor(max_workers=settings.tool_threads, thread_name_prefix="tool")
     admission = AdmissionActivities(catalogue, store, Forecasts(models.settings))
-    binding = BindingActivities(catalogue, store)
+    spending = Spending(store)
+    models.hold_to(ModelBudgets(store, spending, catalogue))
+    models.cache_in(ModelCache(store))
+    binding = BindingActivities(catalogue, store, spending)
     planning = PlanningActivities(catalogue, models, store)
     responding = RespondingActivities(catalogue, models, store)
     recording = RecordingActivities(store, pacing)
@@ -101,6 +107,7 @@ def make_worker(
         executor=executor,
         breakers=breakers,
         pacing=pacing,
+        spending=spending,
         injected=ToolFaults(injector) if injector else NO_FAULTS,
     )
     return Worker(

@@ -81,7 +81,30 @@ class Caller:
             lasts = timedelta(seconds=self.state.limits.decision_seconds)
             grant = grant_for(gate, expires_at=max(gate.deadline, (gate.decided_at or gate.deadline) + lasts))
             bound = Bound(args=gate.args, digest=gate.digest, verdict=_ALLOWED)
-        await self._execute(step, state, call, policy, bound, grant)
+        over = await self._execute(step, state, call, policy, bound, grant)
+        if over is not None:
+            await self._ask_again(step, state, call, policy, args, over)
+
+    async def _ask_again(
+        self,
+        step: Step,
+        state: StepState,
+        call: CallState,
+        policy: ToolPolicy,
+        args: dict[str, Any],
+        over: Verdict,
+    ) -> None:
+        """A budget was used up after the call had been looked at: ask, if its scope says so and nobody was asked yet.
+
+        Raises:
+            CallFailed: It isn't to be done, or a person agreed without having been told of this budget.
+        """
+        if over.action is not Action.ASK:
+            raise self._failed(step, ErrorType.BLOCKED, f"{policy.name} is not allowed here: {over.reason}")
+        if call.gate is not None:
+            raise CallFailed(limit_error(f"{over.reason}, and it was approved without that being known", step.id))
+        call.status = CallStatus.BINDING
+        await self.run_call(step, state, call, policy.name, args)
 
     async def _bind(
         self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, args: dict[str, Any]
@@ -174,7 +197,8 @@ class Caller:
         policy: ToolPolicy,
         bound: Bound,
         grant: ApprovalGrant | None,
-    ) -> None:
+    ) -> Verdict | None:
+        """Make the call; what a budget says if that had no room for it."""
         while True:
             async with self.slots:
                 await self.may_start.wait()
@@ -189,10 +213,14 @@ class Caller:
             if not outcome.postponed:
                 break
             await self._wait_for_dependency(step, state, call, policy, outcome)
+        if outcome.over is not None:
+            call.blocked_since, call.early_since, call.in_doubt = None, None, False
+            return outcome.over
         call.ended_at, call.blocked_since, call.early_since, call.in_doubt = workflow.now(), None, None, False
         if outcome.error is not None:
             raise CallFailed(outcome.error.model_copy(update={"step": step.id}))
         call.status, call.result = CallStatus.DONE, outcome.result or Result()
+        return None
 
     def _may_begin(self, step: Step, grant: ApprovalGrant | None) -> None:
         if grant is not None and workflow.now() > grant.expires_at:

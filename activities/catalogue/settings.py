@@ -7,7 +7,7 @@ import re
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from plangate.agents import AgentSettings, ModelSettings
+from plangate.agents import AgentSettings, CacheSettings, ModelSettings
 from plangate.pacing import ModelPace, Pace
 from plangate.preflight import PreflightRules
 from plangate.problems import Problems
@@ -20,6 +20,7 @@ MODELS: dict[tuple[str, ...], type[BaseModel]] = {
     ("models",): ModelSettings,
     ("model",): ModelPace,
     ("preflight",): PreflightRules,
+    ("cache",): CacheSettings,
 }
 """The model that stands at a place of the file, to suggest its fields."""
 

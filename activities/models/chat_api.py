@@ -18,7 +18,7 @@ def request(call: ModelCall, output_tokens: int) -> dict[str, Any]:
             {"role": "system", "content": call.instructions},
             *({"role": message.role, "content": message.text} for message in call.messages),
         ],
-        "max_completion_tokens": output_tokens,
+        "max_completion_tokens": min(output_tokens, call.output_tokens or output_tokens),
     }
     if call.schema is not None:
         named = {"name": call.schema.name, "schema": call.schema.schema, "strict": False}

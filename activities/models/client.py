@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -13,18 +14,22 @@ import structlog
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
+from temporalio.exceptions import ApplicationError
 
 from activities.breakers import Breakers, Permit, Refusal
 from activities.models import chat_api, responses_api
+from activities.models.budgeting import BudgetUsedUp, Hold, ModelBudgets
+from activities.models.caching import ModelCache
 from activities.models.contracts import Completion, ModelCall, Reading
 from activities.models.errors import ModelFailure, application_error, fault, patience_of, type_of
+from activities.models.expecting import forecast_of
 from activities.models.prices import usage_of
 from activities.models.replies import OnText
 from activities.models.settings import OPENAI, ModelAccessSettings
 from activities.models.turns import Early, ModelTurns
 from activities.pacing import Pacing
 from activities.storage.store import UsageRow
-from plangate.errors import ErrorType
+from plangate.errors import ErrorType, error_type
 from plangate.runs import Usage
 
 MAX_REPLY_BYTES = 16 * 1024 * 1024
@@ -63,6 +68,8 @@ class ModelClient:
         self.settings = settings
         self._breakers = breakers
         self._turns = ModelTurns(pacing) if pacing is not None else None
+        self._budgets: ModelBudgets | None = None
+        self._cache: ModelCache | None = None
         self._usage = usage
         self._secret = settings.api_key.get_secret_value() if settings.api_key else ""
         self._host = httpx2.URL(settings.base_url).netloc.decode()  # without a user's name and password
@@ -80,6 +87,23 @@ class ModelClient:
     def dependency(self) -> str:
         """The name of the endpoint's circuit breaker and limits."""
         return f"model:{self._host}"
+
+    def hold_to(self, budgets: ModelBudgets) -> None:
+        """Reserve what calls may cost before they are made."""
+        self._budgets = budgets
+
+    def cache_in(self, cache: ModelCache) -> None:
+        """Use answers again where an agent allows it."""
+        self._cache = cache
+
+    async def remember(self, call: ModelCall, completion: Completion) -> None:
+        """Keep a usable answer for the same question, if its agent allows that."""
+        if self._cache is None or not call.cache_seconds or completion.usage.cached_calls:
+            return
+        try:
+            await self._cache.put(call, completion, host=self._host)
+        except Exception:  # noqa: BLE001 - the answer is paid for; it is only not kept
+            _log.exception("answer not cached", run=call.purpose.run)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -118,17 +142,23 @@ class ModelClient:
         attempted = f"asking the model {call.model!r} at {self._host} ({purpose.task})"
         if not self._secret and self.settings.base_url == OPENAI:
             raise application_error(ErrorType.AUTHENTICATION, f"{attempted} failed: OPENAI_API_KEY isn't set")
+        if (known := await self._known(call)) is not None:
+            if on_text is not None:
+                on_text(known.text)
+            return known
         permit = await self._permit(call, attempted)
-        turn, reading = None, None
+        turn, reading, hold = None, None, None
         try:
             if self._turns is not None:
                 turn = await self._turns.take(call, permit, seconds=self._seconds(call))
+            if (hold := await self._hold(call, attempted)) is not None:
+                call = replace(call, output_tokens=hold.output_tokens)
             started = time.perf_counter()
             with permit.watch(type_of, patience_of):
                 async with asyncio.timeout(self._seconds(call)):
                     reading = await (self._whole(call) if on_text is None else self._stream(call, on_text))
-        except Early:
-            raise
+        except (Early, ApplicationError):
+            raise  # it wasn't its turn, or there was no room in a budget: no call was made
         except Exception as error:  # noqa: BLE001 - whatever it is gets its type here
             failure = fault(
                 error,
@@ -138,6 +168,7 @@ class ModelClient:
                 secret=self._secret,
             )
             _log.warning("model call failed", run=purpose.run, task=purpose.task, model=call.model, error=failure.type)
+            await self._give_back(hold, error_type(failure.type))
             raise failure from None
         finally:
             if self._breakers is not None:
@@ -146,7 +177,7 @@ class ModelClient:
                 await self._turns.leave(turn, call, reading.tokens if reading else None)
         latency_ms = round((time.perf_counter() - started) * 1000)
         usage = usage_of(reading.model or call.model, reading.tokens, self.settings.prices, alias=call.model)
-        await self._record(call, reading, usage, latency_ms)
+        await self._record(call, reading, usage, latency_ms, hold)
         return Completion(reading.text, usage, reading.problem, reading.explanation)
 
     def _seconds(self, call: ModelCall) -> float:
@@ -189,7 +220,49 @@ class ModelClient:
             return chat_api.request(call, self.settings.output_tokens)
         return responses_api.request(call, self.settings.output_tokens)
 
-    async def _record(self, call: ModelCall, reading: Reading, usage: Usage, latency_ms: int) -> None:
+    async def _known(self, call: ModelCall) -> Completion | None:
+        """The answer to the same question, when it may be used again; counted, and free."""
+        if self._cache is None or not call.cache_seconds:
+            return None
+        try:
+            found = await self._cache.get(call, host=self._host)
+        except Exception:  # noqa: BLE001 - the model can still be asked
+            _log.exception("cache of model calls not read", run=call.purpose.run)
+            return None
+        if found is None:
+            return None
+        usage = Usage(calls=1, models=[found.model], cached_calls=1)
+        await self._record(call, Reading(text=found.text, model=found.model), usage, 0, None)
+        return Completion(found.text, usage)
+
+    async def _hold(self, call: ModelCall, attempted: str) -> Hold | None:
+        """Reserve what the call may cost.
+
+        Raises:
+            BudgetUsedUp: There is no room for it.
+            ApplicationError: The database can't tell: to be tried again.
+        """
+        if self._budgets is None:
+            return None
+        try:
+            return await self._budgets.hold(call, self.settings)
+        except BudgetUsedUp as spent:
+            _log.warning("model call over budget", run=call.purpose.run, rule=spent.limit.rule, reason=str(spent))
+            raise
+        except Exception as error:  # noqa: BLE001 - without the database nobody knows what is left
+            message = f"{attempted} has to wait: the budgets can't be read: {type(error).__name__}: {error}"
+            raise application_error(ErrorType.UNAVAILABLE, message, attempt=call.purpose.attempt, delay=2.0) from None
+
+    async def _give_back(self, hold: Hold | None, type: ErrorType) -> None:
+        if hold is not None and self._budgets is not None:
+            try:
+                await self._budgets.failed(hold, type)
+            except Exception:  # noqa: BLE001 - it stays reserved, which is safe
+                _log.exception("budget not given back", key=hold.key)
+
+    async def _record(
+        self, call: ModelCall, reading: Reading, usage: Usage, latency_ms: int, hold: Hold | None
+    ) -> None:
         purpose, tokens = call.purpose, reading.tokens
         cost = None if usage.unpriced_calls else usage.cost_usd
         _log.info(
@@ -202,6 +275,7 @@ class ModelClient:
             cost_usd=cost,
             latency_ms=latency_ms,
             problem=reading.problem,
+            cached=bool(usage.cached_calls),
         )
         if self._usage is None:
             return
@@ -219,9 +293,14 @@ class ModelClient:
             user=purpose.user,
             session=purpose.session,
             at=datetime.now(UTC),
+            cached_calls=usage.cached_calls,
+            **(forecast_of(call, self.settings) if not usage.cached_calls else {}),
         )
         try:
-            await self._usage.add_usage(row)
+            if hold is not None and self._budgets is not None:
+                await self._budgets.settle(hold, row, tokens_known=tokens is not None)
+            else:
+                await self._usage.add_usage(row)
         except Exception:  # noqa: BLE001 - the answer is paid for; to fail here would buy it again
             _log.exception("usage not recorded", run=purpose.run, usage=row.id)
 

@@ -50,6 +50,11 @@ class Purpose:
         again = f":{self.rounds}" if self.rounds else ""
         return f"{self.run}:{self.task}:{self.revision}:{self.attempt}:{self.repair}{again}"
 
+    @property
+    def budget_key(self) -> str:
+        """The same for all attempts, so that a retry reserves nothing twice."""
+        return f"model:{self.run}:{self.task}:{self.revision}:{self.repair}"
+
 
 @dataclass(frozen=True)
 class ModelCall:
@@ -67,6 +72,12 @@ class ModelCall:
     """Shorter than the settings' time-out, when less time is left."""
     patience_seconds: float = 1.5
     """How long the call may wait for its turn where it is, before its workflow does."""
+    output_tokens: int | None = None
+    """Fewer than the settings allow, when a budget has no room for more."""
+    cache_seconds: float = 0
+    """For how long the same question may get the same answer again."""
+    shared: bool = False
+    """The answer may be used again for another user."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def request(call: ModelCall, output_tokens: int) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "model": call.model,
         "instructions": call.instructions,
-        "max_output_tokens": output_tokens,
+        "max_output_tokens": min(output_tokens, call.output_tokens or output_tokens),
         "store": False,
         # The client walks nested arguments by their types, which costs a quarter of a call; it sends these as they are.
         "extra_body": body,

@@ -55,6 +55,11 @@ class UsageRow:
     user: str | None = None
     session: str | None = None
     at: datetime
+    forecast_tokens: int | None = None
+    """What was expected before the call."""
+    forecast_usd: float | None = None
+    cached_calls: int = 0
+    """1 when Plangate's own cache answered."""
 
 
 class Store:
@@ -250,6 +255,10 @@ class Store:
         """Note a model call; the same id once more changes nothing."""
         await self._group.write([(self._sql.add_usage, asdict(row))])
 
+    async def save_usage(self, conn: AsyncConnection, row: UsageRow) -> None:
+        """Note a model call within the caller's transaction; the same id once more changes nothing."""
+        await conn.execute(self._sql.add_usage, asdict(row))
+
     async def usage_of_run(self, run: str) -> Usage:
         """Tokens and cost of a run so far, by what was recorded."""
         used = tables.usage.c
@@ -261,6 +270,7 @@ class Store:
                 func.sum(used.output_tokens).label("output_tokens"),
                 func.sum(used.cost_usd).label("cost_usd"),
                 (func.count() - func.count(used.cost_usd)).label("unpriced_calls"),
+                func.sum(used.cached_calls).label("cached_calls"),
             )
             .where(used.run == run)
             .group_by(used.model)
@@ -277,6 +287,7 @@ class Store:
                         cost_usd=row.cost_usd or 0.0,
                         unpriced_calls=row.unpriced_calls,
                         models=[row.model],
+                        cached_calls=row.cached_calls or 0,
                     )
                 )
         return total

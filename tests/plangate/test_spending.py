@@ -82,7 +82,8 @@ def test_a_budget_that_somebody_set_may_be_about_one_user_or_session() -> None:
     assert whose.applies(agent="a", user="u", session=None)
     assert not whose.applies(agent="a", user="v", session=None)
     assert not limit(Per.DAY, agent="b").applies(agent="a", user=None, session=None)
-    assert whose.rule == "budget.refund.amount.user-and-day"
+    assert whose.rule.startswith("budget.refund.amount.user-and-day.")
+    assert whose.rule != limit(Per.USER_DAY, user="v", set_by="kim").rule
     assert limit(Per.DAY).rule == "scope.spending.refund.amount.day"
 
 

@@ -95,3 +95,46 @@ async def test_what_the_agent_drafts_a_person_does(limited: Desk) -> None:
     result = await result_of(handle)
     assert (result.outcome, result.steps[0].status.value) == (Outcome.COMPLETED, "done")
     assert not limited.effects()
+
+
+SPENDING = """
+## Spending limits
+
+| What | Counted | At most | When exceeded |
+|---|---|---|---|
+| pay amount | per run | £10 | asks the owner |
+| pay amount | per user and day | £40 | never |
+| models | per user and day | {tokens} tokens | declines |
+"""
+
+
+async def test_amounts_split_into_many_small_ones_open_a_gate_that_names_the_budget(
+    client: Client, tmp_path: Path
+) -> None:
+    async with desks.desk(client, tmp_path, agents=agents_with(tmp_path, SPENDING.format(tokens="900,000"))) as desk:
+        desk.model.script(*["Paid."] * 4)
+        handle = await desk.start(plan=pays(4, 4, 4, 4), user="u")
+        gates = await pending(handle, 2)
+        assert {gate.rule for gate in gates} == {"scope.spending.pay.amount.run"}
+        assert (
+            "£4.00 is more than is left of £10.00 per run for pay amount (£2.00); the owner is asked" in gates[0].reason
+        )
+        assert len(desk.effects(tool="pay")) == 2
+        for gate in gates:
+            await handle.signal("approve", {"approval": gate.call, "digest": gate.digest, "by": "kim"})
+        assert (await result_of(handle)).outcome is Outcome.COMPLETED
+        assert sum(effect["amount"] for effect in desk.effects(tool="pay")) == 16
+        for _ in range(2):
+            assert (await desk.run(plan=pays(9), user="u")).outcome is Outcome.COMPLETED
+        refused = await desk.run(plan=pays(9), user="u")
+        assert refused.error is not None
+        assert refused.error.type is ErrorType.BLOCKED
+        assert "£40.00 per user and day" in refused.error.message
+        assert (await desk.run(plan=pays(9), user="v")).outcome is Outcome.COMPLETED
+
+
+async def test_a_budget_for_models_that_is_used_up_declines_without_asking_one(client: Client, tmp_path: Path) -> None:
+    async with desks.desk(client, tmp_path, agents=agents_with(tmp_path, SPENDING.format(tokens="100"))) as desk:
+        result = await desk.run("please", user="u")
+        assert (result.outcome, result.usage.calls, desk.model.requests) == (Outcome.DECLINED, 0, [])
+        assert "Please ask again tomorrow, or ask for a person." in result.answer

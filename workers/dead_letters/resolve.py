@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.catalogue import Catalogue
 from activities.ledger import LedgerState
 from activities.storage import tables
+from activities.storage.budgets import release
 from activities.storage.dead_letters import closed, locked, note
 from activities.storage.store import Store
 from plangate.approvals import ReceiptStatus
@@ -83,6 +84,8 @@ async def resolve(store: Store, catalogue: Catalogue, run: str, given: Resolutio
                 finished_at=at,
             )
         )
+        if given.answer is Answer.NOT_DONE:
+            await release(connection, call.key)  # nothing was spent; what may have been, before a redo, stays spent
         await connection.execute(tables.decisions.insert().values(_decision(run, given, row, at)))
         deed = Deed(
             at=at, action="resolved", by=given.by, reason=given.reason, detail=f"{call.call}: {given.answer.value}"
