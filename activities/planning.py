@@ -117,7 +117,7 @@ class PlanningActivities:
         lists = {step.id for step in task.plan.steps if step.for_each} if task.plan else set()
         results = await load_by_step(self._results, task.results, lists=lists)
         return fitting(
-            lambda shortened: planner_message(task, shortened),
+            lambda shortened: planner_message(task, shortened, agent.tools),
             results,
             used=prompt.revise if task.revision else prompt.plan,
             tokens=self._models.settings.prompt_tokens,

@@ -73,7 +73,7 @@ class RespondingActivities:
 
     def _message(self, agent: Agent, task: RespondTask, results: dict[str, object]) -> str:
         return fitting(
-            lambda shortened: responder_message(task, shortened),
+            lambda shortened: responder_message(task, shortened, agent.tools),
             results,
             used=self._cached_instructions(agent),
             tokens=self._models.settings.prompt_tokens,

@@ -166,7 +166,7 @@ class Flow:
             elif revised:
                 reason = f"{name!r} comes from a plan that was revised after text of others was read"
             else:
-                reason = f"{name!r} may hold text of others: {found.words}"
+                reason = f"{name!r} depends on text of others: {found.words}"
             return Verdict(action=Action.ASK, rule=REVISED if revised else UNTRUSTED, reason=reason)
         scope = self._scope(self.lineage.for_each)
         if name in rules.targets and not self._is_grounded(args[name], scope, self.lineage.revision):

@@ -8,7 +8,15 @@ from functools import cache
 from typing import Any, Protocol
 
 from activities.models.contracts import OutputSchema
-from activities.prompts.sections import context_section, dumps, fixed_text, instructions, json_section, text_section
+from activities.prompts.sections import (
+    context_section,
+    dumps,
+    fixed_text,
+    instructions,
+    json_section,
+    text_section,
+    whose_words,
+)
 from plangate.agents import AgentSettings, Scope
 from plangate.plans import Plan, PlanProposal
 from plangate.runs import StepReport
@@ -94,33 +102,34 @@ def proposal_schema() -> OutputSchema:
     return OutputSchema("plan_proposal", without_titles(PlanProposal.model_json_schema()))
 
 
-def planner_message(task: PlanTask, results: Mapping[str, Any]) -> str:
+def planner_message(task: PlanTask, results: Mapping[str, Any], tools: Mapping[str, Tool] | None = None) -> str:
     """The user's message: `<context>`, `<request>`, and for a revision `<progress>`.
 
     Args:
         task: What the workflow asks.
         results: Results by step id, shortened.
+        tools: The agent's tools, for where results come from.
     """
     parts = [
         context_section(today=task.today, user=task.user, input=task.input),
         text_section("request", task.request),
     ]
     if task.revision:
-        parts.append(json_section("progress", _progress(task, results)))
+        parts.append(json_section("progress", _progress(task, results, tools or {})))
     return "\n".join(parts)
 
 
-def _progress(task: PlanTask, results: Mapping[str, Any]) -> dict[str, Any]:
+def _progress(task: PlanTask, results: Mapping[str, Any], tools: Mapping[str, Tool]) -> dict[str, Any]:
     plan = task.plan or Plan()
     return {
         "revision": task.revision,
         "why": task.why,
         "plan": plan.model_dump(mode="json", exclude_defaults=True),
-        "steps": [_step(report, results.get(report.id)) for report in task.steps],
+        "steps": [_step(report, results.get(report.id), tools) for report in task.steps],
     }
 
 
-def _step(report: StepReport, result: Any) -> dict[str, Any]:
+def _step(report: StepReport, result: Any, tools: Mapping[str, Tool]) -> dict[str, Any]:
     return {
         "id": report.id,
         "title": report.title,
@@ -128,6 +137,7 @@ def _step(report: StepReport, result: Any) -> dict[str, Any]:
         "status": report.status.value,
         "reason": report.reason,
         "error": report.error.message if report.error else None,
+        "from": whose_words(report.tool, tools),
         "result": result,
     }
 

@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from activities.prompts.planner import Agent
-from activities.prompts.sections import context_section, fixed_text, instructions, json_section, text_section
+from activities.prompts.sections import (
+    context_section,
+    fixed_text,
+    instructions,
+    json_section,
+    text_section,
+    whose_words,
+)
 from plangate.runs import StepReport
 from plangate.tasks import RespondTask
+from plangate.toolkit import Tool
 
 _MAY_ANSWER = "what it may answer"
 
@@ -20,18 +28,19 @@ def responder_instructions(agent: Agent) -> str:
     return instructions(agent.name, "answer", agent.responder_prompt, scope, fixed_text("answer.md"))
 
 
-def responder_message(task: RespondTask, results: Mapping[str, Any]) -> str:
+def responder_message(task: RespondTask, results: Mapping[str, Any], tools: Mapping[str, Tool] | None = None) -> str:
     """The user's message: `<context>`, `<request>`, `<results>`.
 
     Args:
         task: What the workflow asks.
         results: Results by step id, shortened.
+        tools: The agent's tools, for where results come from.
     """
     found = {
         "goal": task.goal,
         "outcome": task.outcome.value,
         "gaps": task.gaps,
-        "steps": [_step(report, results.get(report.id)) for report in task.steps],
+        "steps": [_step(report, results.get(report.id), tools or {}) for report in task.steps],
     }
     return "\n".join(
         [
@@ -42,7 +51,7 @@ def responder_message(task: RespondTask, results: Mapping[str, Any]) -> str:
     )
 
 
-def _step(report: StepReport, result: Any) -> dict[str, Any]:
+def _step(report: StepReport, result: Any, tools: Mapping[str, Tool]) -> dict[str, Any]:
     return {
         "id": report.id,
         "title": report.title,
@@ -50,5 +59,6 @@ def _step(report: StepReport, result: Any) -> dict[str, Any]:
         "status": report.status.value,
         "summary": report.summary,
         "reason": report.reason,
+        "from": whose_words(report.tool, tools),
         "result": result,
     }

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from plangate.provenance import Trust
+from plangate.toolkit import Tool
+from plangate.visible import harmless
 
 _TAG = re.compile(r"<(?=\s*/?\s*(?:context|request|progress|results)\b)", re.IGNORECASE)
 
@@ -23,8 +28,27 @@ def text_section(name: str, text: str) -> str:
 
 
 def json_section(name: str, value: Any) -> str:
-    """A section with JSON. What imitates a section's tag inside it has its `<` written as `\\u003c`."""
-    return _section(name, _TAG.sub(lambda _: "\\u003c", dumps(value)))
+    """A section with JSON: data, which can't look like anything else.
+
+    JSON's own quoting delimits it. Every `<` and every character that can't be seen is written as `\\u….`, so that no
+    text inside can imitate a tag, whatever it hides between its letters; JSON reads them back as they were.
+    """
+    return _section(name, "".join(_escaped(char) for char in dumps(value)))
+
+
+def _escaped(char: str) -> str:
+    if char != "<" and (char.isascii() or harmless(char)):
+        return char
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+def whose_words(tool: str, tools: Mapping[str, Tool]) -> str:
+    """Where a tool's results come from, for a model: `search_policies, a document`."""
+    found = tools.get(tool)
+    trust = found.settings.returns.get("*", Trust.UNTRUSTED) if found else Trust.UNTRUSTED
+    what = {Trust.DOCUMENT: "a document", Trust.WEB: "the web", Trust.TRUSTED: "our records; free text is by others"}
+    return f"{tool}, {what.get(trust, 'by others')}"
 
 
 def _section(name: str, text: str) -> str:

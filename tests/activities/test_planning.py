@@ -233,7 +233,7 @@ async def test_a_revision_sees_progress_and_refers_to_it(model: FakeModel, store
         "Refund order 7",
     )
     assert progress["steps"][0]["result"] == store.results["key-1"]
-    assert list(progress["steps"][1]) == ["id", "title", "tool", "status", "reason", "error", "result"]
+    assert list(progress["steps"][1]) == ["id", "title", "tool", "status", "reason", "error", "from", "result"]
     assert store.usage[0].id == "run-1:revise:1:1:0"
 
 

@@ -78,7 +78,7 @@ async def test_the_prompt_has_the_agreed_shape(model: FakeModel, store: MemorySt
     assert list(results) == ["goal", "outcome", "gaps", "steps"]
     assert (results["outcome"], results["gaps"]) == ("degraded", ["the parcel couldn't be tracked"])
     first, second, third = results["steps"]
-    assert list(first) == ["id", "title", "tool", "status", "summary", "reason", "result"]
+    assert list(first) == ["id", "title", "tool", "status", "summary", "reason", "from", "result"]
     assert first["result"] == {"number": "7", "status": "sent"}
     assert second["result"] == "already refunded by phone"
     assert (third["status"], third["reason"], third["result"]) == ("failed", "no such parcel", None)

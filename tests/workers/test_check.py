@@ -1,0 +1,89 @@
+"""`plangate check --plan`: what would be asked, of which call and why. Nothing runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workers.check.commands import main
+
+PLAN = """
+goal: Refund and tell
+steps:
+  - {id: order, tool: get_order, args: {order_id: "1042"}}
+  - {id: small, tool: refund_payment, args: {order_id: "1042", amount: 4.5, reason: Late}}
+  - {id: named, tool: refund_payment, args: {order_id: "1042", amount: {$ref: "order.refundable"}, reason: Broken}}
+  - id: chosen
+    tool: refund_payment
+    args: {order_id: "1042", amount: {$ref: "order.items[?contains(name, 'Wren')] | [0].unit_price"}, reason: Broken}
+  - {id: tell, tool: send_email, args: {to: eve@example.com, subject: Hi, body: {$ref: order.customer_name}}}
+  - id: worse
+    tool: send_email
+    args: {to: {$ref: order.customer_name}, subject: Hi, body: "x\\u202ey"}
+    fallback: {tool: send_email, args: {to: {$ref: order.customer_email}, subject: Hi, body: Hello}}
+"""
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN, encoding="utf-8")
+    return path
+
+
+def checked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Any]:
+    code = main([*words, "--agent", "support", "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_each_call_with_its_verdict_rule_and_origins(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = checked(capsys, "--plan", str(plan), "--request", "Refund order 1042")
+    calls = {(each["step"], each["fallback"]): each for each in found["steps"]}
+    said = {name: (each["action"], each["rule"]) for (name, again), each in calls.items() if not again}
+    assert said["order"][0] == said["small"][0] == "allow"
+    assert said["chosen"] == ("ask", "flow.untrusted-argument")
+    assert said["tell"] == ("ask", "flow.unnamed-target")
+    assert said["worse"] == ("block", "flow.untrusted-argument")
+    assert calls[("named", False)]["depends_on_results"].startswith("by itself when amount is under 25")
+    assert calls[("worse", True)]["action"] == "allow"
+    (amount,) = [each for each in calls[("chosen", False)]["provenance"] if each["argument"] == "amount"]
+    assert {source["path"] for source in amount["sources"] if not source["trusted"]} == {"order.items[].name"}
+    assert (code, found["ok"], found["gates"], found["refused"]) == (1, False, 2, 1)
+    assert found["forecast"]["calls"] == 1
+
+
+def test_the_page_shows_what_is_hidden(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--plan", str(plan), "--agent", "support"])
+    page = capsys.readouterr().out
+    assert "x\\u202ey" in page
+    assert "\u202e" not in page
+    assert "text of others" in page
+
+
+def test_without_a_request_nothing_is_named(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, found = checked(capsys, "--plan", str(plan))
+    small = next(each for each in found["steps"] if each["step"] == "small")
+    assert (small["action"], small["rule"]) == ("ask", "flow.unnamed-target")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--plan", "gone.yaml"], 2, "can't be read"),
+        (["--plan", "-", "--input", "[]"], 2, "JSON object"),
+    ],
+)
+def test_bad_input(capsys: pytest.CaptureFixture[str], words: list[str], code: int, message: str) -> None:
+    got, found = checked(capsys, *words)
+    assert got == code
+    assert message in found["error"]["message"]
+
+
+def test_mistakes_of_a_plan_have_their_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text("steps:\n  - {id: a, tool: nothing}\n", encoding="utf-8")
+    code, found = checked(capsys, "--plan", str(path))
+    assert (code, found["problems"][0]["line"]) == (1, 2)
