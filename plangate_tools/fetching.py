@@ -134,7 +134,7 @@ class Fetcher:
             "Host": target.authority,
             "User-Agent": AGENT,
             "Accept-Encoding": "identity",
-            "Accept": "text/*, */*",
+            "Accept": "text/*",
         }
         client = httpx2.AsyncClient(
             trust_env=False,

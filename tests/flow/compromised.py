@@ -113,6 +113,7 @@ def _reply(plan: Any) -> Any:
 async def prove(client: Client, folder: Path, attacks: Sequence[Attack]) -> Report:
     """Carry the attacks out on a real system, and count."""
     report = Report()
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     with FakeModel() as model:
         model.script(script(attacks))
         async with world(client, folder, model.base_url) as desk:
