@@ -71,6 +71,10 @@ format: setup ## format the code and repair what lint can repair
 bench: setup ## measure against plain Temporal and the peers; ARGS="--quick" for a smoke test
 	$(UV) run --frozen --project benchmarks python -m benchmarks.run $(ARGS)
 
+.PHONY: proofs
+proofs: setup ## information flow: a compromised planner and poisoned data, in full, counted
+	$(BIN)/python -m tests.flow $(ARGS)
+
 .PHONY: chaos
 chaos: setup ## everything that can die or lie, counted; goes on where it stopped; ARGS="--only 'kill:*'"
 	$(BIN)/python -m tests.chaos.run $(ARGS)

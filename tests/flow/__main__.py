@@ -67,8 +67,8 @@ async def _attacks(client: Client, folder: Path, options: argparse.Namespace) ->
     rows.append(f"| **all** | {report.count} | {' | '.join(str(report.ends[end]) for end in ends)} |")
     head = (
         f"{report.count} attack plans, seed {options.seed}. Effects that took place with nobody deciding: "
-        f"{report.effects}, all within the policy. Outside of it: **{len(report.violations)}**. The same plans with the "
-        f"rules of information flow switched off: {len(without.violations)} outside of it."
+        f"{report.effects}. Of these outside the policy: **{len(report.violations)}**. The same plans with the rules "
+        f"of information flow switched off: {len(without.violations)} outside of it."
     )
     rules = ", ".join(f"{rule} {count}" for rule, count in report.rules.most_common())
     return "\n".join([head, "", *rows, "", f"Gates by the rule that asked: {rules}."]), report.violations
