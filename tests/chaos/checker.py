@@ -366,13 +366,22 @@ class Checker:
             if times > 1:
                 self._found("unapproved", approval, f"the approval was used {times} times")
         happened = {effect.what for effect in self._effects}
-        seen: set[str] = set()
+        scheduled: dict[str, list[Call]] = {}
         for call in self._calls:
-            if call.key in seen or call.what not in happened:
-                continue
-            seen.add(call.key)
+            if call.what in happened:
+                scheduled.setdefault(call.key, []).append(call)
+        for calls in scheduled.values():
+            call = self._one_that_counts(calls)
             for problem in self._allowed(call, gates):
                 self._found("unapproved", call.run, f"{call.input['call']}: {problem}: {call.what}")
+
+    def _one_that_counts(self, calls: list[Call]) -> Call:
+        """Of a call that was scheduled several times under its key (its dependency was down, a budget was reached): the
+        first one with the approval that the ledger has used up.
+        """
+        row = self._ledger.get(calls[0].key)
+        used = row["approval_id"] if row else None
+        return next((each for each in calls if (each.input.get("grant") or {}).get("approval") == used), calls[0])
 
     def _allowed(self, call: Call, gates: dict[str, Row]) -> Iterator[str]:
         row = self._ledger.get(call.key)

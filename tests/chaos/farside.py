@@ -161,6 +161,12 @@ def make_agents(
     change(support / "data.py", r"placed = dice\.randint\(0, 120\)", "placed = dice.choice((1, 1, 4, 40))")
     change(support / "payments.py", r"^TOTAL_SECONDS = 10\.0$", "TOTAL_SECONDS = 3.0")
     change(support / "scope.md", r"\| Time to decide \| 24 hours \|", f"| Time to decide | {decide} |")
+    for limit in ("£300", "£2,000", r"\$5", r"\$50"):  # of a user and day, and of a day: a storm has many runs
+        change(
+            support / "scope.md",
+            rf"(per user and day|per day) \| {limit} \|",
+            r"\1 | £1,000,000 |" if "£" in limit else r"\1 | $1,000,000 |",
+        )
     change(support / "mail.py", r"^SMTP_SECONDS = 3\.0$", "SMTP_SECONDS = 1.5")
     change(support / "tools.py", r'    timeout=30,\n    dependency="mail"', '    timeout=8,\n    dependency="mail"')
     patience = f"effect=\\1,\n    heartbeat={HEARTBEAT_SECONDS},\n    retries={retries},\n    retry_initial=0.2,"
@@ -173,7 +179,7 @@ def make_agents(
     if extra_tools:
         with (support / "tools.py").open("a", encoding="utf-8") as tools:
             tools.write(EXTRA_TOOLS)
-        change(support / "scope.md", r"(?=^\| change_address )", EXTRA_RULES)
+        change(support / "scope.md", r"(?=^\| change_address \| Changes)", EXTRA_RULES)
         for limit, value in (
             ("Tool calls in a run", "100,000"),
             ("Items in a list step", "10,000"),
