@@ -64,4 +64,5 @@ def _brief(gate: dict[str, Any]) -> dict[str, Any]:
         name: value if len(str(value)) <= MAX_BRIEF else f"{str(value)[:MAX_BRIEF]}…"
         for name, value in gate["args"].items()
     }
-    return {**gate, "args": args}
+    told = [each for each in gate["provenance"] if each["rule"] or any(not one["trusted"] for one in each["sources"])]
+    return {**gate, "args": args, "provenance": told}
