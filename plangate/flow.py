@@ -136,7 +136,12 @@ class Flow:
         rules, found = self.rules[tool], self.provenance(tool, args)
         verdicts = [self._of_argument(rules, tool, each, args) for each in found]
         marked = [
-            each.model_copy(update={"rule": verdict.rule, "sources": _shortened(each.sources)})
+            each.model_copy(
+                update={
+                    "rule": "" if verdict.action is Action.ALLOW else verdict.rule,
+                    "sources": _shortened(each.sources),
+                }
+            )
             for each, verdict in zip(found, verdicts, strict=True)
         ]
         if rules.effect is Effect.CONSEQUENTIAL and self.after_untrusted and tool not in self.lineage.first_tools:
