@@ -13,7 +13,7 @@ from sqlalchemy import Executable, Table, bindparam, or_, update
 from sqlalchemy.dialects import sqlite
 
 from activities.storage import tables
-from plangate.approvals import ApprovalRequest, GateStatus, Receipt
+from plangate.approvals import ApprovalRequest, GateStatus, Receipt, ReceiptStatus
 from plangate.dead_letters import DeadLetter, DeadLetterCause, DeadLetterState, Deed
 from plangate.runs import Phase, RunResult
 from plangate.strictjson import canonical
@@ -41,7 +41,7 @@ class Statements:
 def statements(dialect: str) -> Statements:
     """The statements for `sqlite` or `postgresql`."""
     approvals, results = tables.approvals, tables.results
-    gate = insert_into(dialect, approvals)
+    gate, decision = insert_into(dialect, approvals), insert_into(dialect, tables.decisions)
     run = insert_into(dialect, tables.runs)
     result = insert_into(dialect, results)
     letters = tables.dead_letters
@@ -59,7 +59,11 @@ def statements(dialect: str) -> Statements:
                 gate.excluded.decided_at > approvals.c.decided_at,
             ),
         ),
-        add_decision=insert_into(dialect, tables.decisions).on_conflict_do_nothing(index_elements=["dedupe"]),
+        add_decision=decision.on_conflict_do_update(
+            index_elements=["dedupe"],
+            set_=_new(decision, tables.decisions, but=("id", "dedupe")),
+            where=decision.excluded.at > tables.decisions.c.at,
+        ),
         add_usage=insert_into(dialect, tables.usage).on_conflict_do_nothing(index_elements=["id"]),
         save_result=result.on_conflict_do_update(index_elements=["key"], set_=_new(result, results)),
         add_dead_letter=letter.on_conflict_do_update(
@@ -161,14 +165,17 @@ def decision_rows(run: str, receipts: Sequence[Receipt]) -> list[dict[str, Any]]
     """A row for each receipt. Recording the same list again gives the same `dedupe` keys.
 
     Equal decisions are told apart by their number. Their moment can't do that: a worker that dies after it has written
-    a receipt leaves the decision to another one, which judges it again, a little later by workflow time. Receipts of
-    older runs have no number; there it is the moment, and within one list the position among their equals.
+    a receipt leaves the decision to another one, which judges it again, a little later by workflow time. Only one is
+    applied to a gate: the last that was judged so, since an update that a dead worker had taken never came to be.
+    Receipts of older runs have no number; there it is the moment, and within one list the position among their equals.
     """
     rows = []
     seen: Counter[str] = Counter()
     for receipt in receipts:
         decision = receipt.decision
-        if receipt.number:
+        if receipt.number and receipt.status is ReceiptStatus.APPLIED:
+            text = f"{receipt.status.value}\x1f{receipt.approval.removeprefix(f'{run}/')}"
+        elif receipt.number:
             text = f"{receipt.status.value}\x1f{receipt.number}\x1f{receipt.approval}\x1f{decision.model_dump_json()}"
         else:
             text = receipt.model_dump_json()

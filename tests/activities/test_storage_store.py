@@ -153,6 +153,19 @@ async def test_a_decision_judged_again_after_a_crash_is_recorded_once(store: Sto
     assert sorted(row.status for row in rows) == ["applied", "late", "late"]
 
 
+async def test_one_decision_is_applied_to_a_gate_and_it_is_the_last_judged(store: Store) -> None:
+    """An update that a dead worker took is in the table, and not in history: the signal after it is what holds."""
+    lost = ApprovalDecision(approval="r1/pay", by="eve", digest="ab", id="u1")
+    holds = ApprovalDecision(approval="pay", by="kim", digest="ab")
+    for at, number, decision in ((NOW, 1, lost), (NOW + timedelta(seconds=3), 1, holds), (NOW, 1, lost)):
+        receipt = Receipt(
+            status=ReceiptStatus.APPLIED, approval=decision.approval, at=at, decision=decision, number=number
+        )
+        await store.record(RecordTask(run="r1", receipts=[receipt]))
+    rows = await rows_of(store, tables.decisions)
+    assert [(row.status, row.by, row.approval) for row in rows] == [("applied", "kim", "pay")]
+
+
 async def test_a_record_is_written_whole_or_not_at_all(store: Store) -> None:
     broken = a_gate().model_copy(update={"opened_at": NOW.replace(tzinfo=None)})
     result = RunResult(run="r1", agent="support", outcome=Outcome.COMPLETED)
