@@ -25,6 +25,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from temporalio.runtime import Runtime, TelemetryConfig
+
 from tests.chaos import report
 from tests.chaos.matrix import Cell, chosen
 from tests.chaos.rig import ROOT
@@ -140,6 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.write_docs:
         report.write_docs(chosen([]), progress)
         return 0
+    # The SDK's own log lines, about calls that it tries again while a server is dead.
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)), error_if_already_set=False)
     print(f"Chaos with seed {progress.seed}: {len(wanted)} cells, figures in {given.state}", flush=True)
     failed = _play_all(wanted, progress, given.scale, keep=given.keep)
     report.print_table(wanted, progress)
