@@ -42,6 +42,10 @@ setup: $(SYNC_STAMP) ## install everything from the lock file into .venv
 demo: setup ## run the example end to end; REQUEST="..." takes any sentence
 	@if [ -n "$$REQUEST" ]; then exec $(BIN)/plangate demo -- "$$REQUEST"; else exec $(BIN)/plangate demo; fi
 
+.PHONY: game-day
+game-day: setup ## the example while everything breaks, with a verdict; SEED=n repeats a storm
+	@exec $(BIN)/plangate demo --faults $(if $(SEED),--seed $(SEED))
+
 .PHONY: test
 test: setup ## run the whole test suite; TEST_PROCESSES=1 runs it in one process
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile

@@ -41,13 +41,19 @@ class Permit:
 
     @contextmanager
     def watch(
-        self, classify: Callable[[Exception], ErrorType], asked: Callable[[Exception], float | None] = lambda _: None
+        self,
+        classify: Callable[[Exception], ErrorType],
+        asked: Callable[[Exception], float | None] = lambda _: None,
+        *,
+        answers: bool = True,
     ) -> Iterator[None]:
         """Take down how what is inside ends. Nothing is written before `Breakers.settle`.
 
         Args:
             classify: An error's type.
             asked: The seconds of patience that an error asks for.
+            answers: Whether an answer says that the dependency is up. That a mailbox can be read says nothing of the
+                mail server, and must not end the row of its failures.
         """
         began = time.perf_counter()
         try:
@@ -55,7 +61,8 @@ class Permit:
         except Exception as error:
             self._hear(classify(error), began, asked(error))
             raise
-        self._hear(None, began, None)
+        if answers:
+            self._hear(None, began, None)
 
     def _hear(self, error: ErrorType | None, began: float, patience: float | None) -> None:
         took = (time.perf_counter() - began) * 1000

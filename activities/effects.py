@@ -136,13 +136,15 @@ class Effects:
         if known is not None:
             return known
         self._at(KillPoint.AFTER_INTENT, checked)
+        looked = False
         try:
             value = None if entry.new else await self._read_back(checked)
             if value is None:
+                looked = not entry.new and checked.tool.settings.idempotency is Idempotency.CHECK
                 await self._be_alone(checked, entry)
                 value = await self._invoke_reading(checked)
         except Exception as error:
-            await self._note_failure(checked, error, first=entry.new)
+            await self._note_failure(checked, error, first=entry.new, looked=looked)
             raise
         self._at(KillPoint.AFTER_EFFECT, checked)
         try:
@@ -186,7 +188,7 @@ class Effects:
         try:
             context = self._context(checked, None)
             is_async = iscoroutinefunction(read_back)
-            with checked.permit.watch(_type_of, _patience_of):
+            with checked.permit.watch(_type_of, _patience_of, answers=False):
                 return await invoke(
                     read_back, checked.tool, checked.args, context, executor=self._executor, is_async=is_async
                 )
@@ -233,8 +235,14 @@ class Effects:
             await ledger.finish(conn, checked.call.key, state, error=payload)
             await self._spending.give_back(conn, checked.call.key)
 
-    async def _note_failure(self, checked: Checked, error: Exception, *, first: bool) -> None:
+    async def _note_failure(self, checked: Checked, error: Exception, *, first: bool, looked: bool) -> None:
         """What an attempt's failure says of the effect.
+
+        Args:
+            checked: The call.
+            error: How the attempt ended.
+            first: Nobody tried before.
+            looked: The read-back said just before that no earlier attempt took effect.
 
         Raises:
             PlangateError: With type `OutcomeUnknown`: this last attempt sent nothing, but an earlier one may have.
@@ -245,7 +253,7 @@ class Effects:
             await self._note_end(checked, LedgerState.FAILED, error)
         elif type_ is ErrorType.OUTCOME_UNKNOWN:
             await self._note_end(checked, LedgerState.UNKNOWN, error)
-        elif type_ in _NOT_SENT and first:
+        elif type_ in _NOT_SENT and (first or (looked and last)):
             async with self._store.transaction() as conn:
                 await ledger.not_sent(conn, checked.call.key, attempt=checked.attempt)
                 await self._spending.give_back(conn, checked.call.key)

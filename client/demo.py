@@ -36,6 +36,7 @@ REQUEST = "Hi, the teapot from my order 1042 arrived broken. I'd like my money b
 RUN_SECONDS = 55.0
 """Longest time for the run when nobody is at the terminal."""
 APPROVER = "demo (no terminal)"
+_REAL_WORK = ("PLANGATE_DATABASE_URL", "PLANGATE_TASK_QUEUE")
 CUSTOMERS = {
     "1042": "rosa.amsel@example.com",
     "1051": "tobias.fenn@example.com",
@@ -49,31 +50,37 @@ CUSTOMERS = {
 """Who placed the orders of the example shop; the demo's sentence is theirs."""
 
 
-def run_demo(request: str, *, data: str = "", as_json: bool = False) -> int:
-    """Run the demo.
+def run_demo(request: str, *, data: str = "", as_json: bool = False, storm: int | None = None) -> int:
+    """Run the demo, or with a storm the game day.
 
     Args:
         request: What a customer writes; empty for the usual sentence.
         data: A data folder to use as it is; by default `demo` in the usual one, emptied first, so that a refund of
             the last demo doesn't stand in the way of this one.
         as_json: Print the run's result as JSON and end, without asking.
+        storm: The seed of a storm of faults.
 
     Returns:
-        The exit code: 0, but `FAILED` or `CANCELLED` when the run ends like that.
+        The exit code: 0, but `FAILED` or `CANCELLED` when the run ends like that. In a storm: 0 when the invariants
+        hold, else `FAILED`.
     """
     folder = Path(data) if data else data_folder() / "demo"
     isolate(folder)
     if not data:
         make_fresh(folder)
     out = make_console(sys.stderr if as_json else None)
-    demo = Demo(folder, request or REQUEST, out, asks=interactive() and not as_json)
-    return go(demo.run(as_json=as_json))
+    asks = interactive() and not as_json
+    if storm is None:
+        return go(Demo(folder, request or REQUEST, out, asks=asks).run(as_json=as_json))
+    from client.storm.game_day import GameDay
+
+    return go(GameDay(folder, request or REQUEST, out, asks=asks, seed=storm).run(as_json=as_json))
 
 
 def isolate(folder: Path) -> None:
     """Let nothing that is configured for real work reach the demo, which has a server and a database of its own."""
     for name in [*os.environ]:
-        if name.startswith("TEMPORAL_") or name in ("PLANGATE_DATABASE_URL", "PLANGATE_TASK_QUEUE"):
+        if name.startswith(("TEMPORAL_", "PLANGATE_FAULTS")) or name in _REAL_WORK:
             del os.environ[name]
     os.environ["TEMPORAL_CONFIG_FILE"] = str(folder / "no-temporal.toml")
 
@@ -130,13 +137,21 @@ class Demo:
             print_banner(self._out, system.facts, self.folder)
             result = await self._show()
             if as_json:
-                print_json(result)
+                print_json(self.document(result))
             if self._asks:
                 await self._stay(system)
         finally:
             if self._asks:
                 self._out.print(Text("\nStopping…", style="dim"))
             await system.stop()
+        return self.code(result)
+
+    def document(self, result: RunResult) -> Any:
+        """What `--json` prints."""
+        return result
+
+    def code(self, result: RunResult) -> int:
+        """The exit code."""
         bad = {Outcome.FAILED: ExitCode.FAILED, Outcome.CANCELLED: ExitCode.CANCELLED}
         return bad.get(result.outcome, ExitCode.OK)
 
@@ -153,8 +168,7 @@ class Demo:
         plangate = self._plangate = await Plangate.connect(self.folder)
         started = await plangate.start(self.request)
         print_request(self._out, started.run, AGENT, self.request.request, self.request.user)
-        asker: Ask = Asker(plangate, self._out, acting_person("")).ask if self._asks else self._approve_from_elsewhere
-        following = Follower(plangate, started.run, self._out, ask=asker).follow()
+        following = Follower(plangate, started.run, self._out, ask=self._asker(plangate)).follow()
         try:
             result = await (following if self._asks else asyncio.wait_for(following, RUN_SECONDS))
         except TimeoutError:
@@ -165,6 +179,9 @@ class Demo:
             ) from None
         print_result(self._out, result, url=started.ui)
         return result
+
+    def _asker(self, plangate: Plangate) -> Ask:
+        return Asker(plangate, self._out, acting_person("")).ask if self._asks else self._approve_from_elsewhere
 
     async def _approve_from_elsewhere(self, gate: ApprovalRequest) -> bool:
         """Nobody is here to ask: a second process sends the signal, as a client's script would."""

@@ -20,6 +20,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.catalogue import Catalogue, agents_folder
+from activities.injection.enabling import FAULTS_VARIABLE, load_fault_plan, wanted_file
 from activities.storage.engine import configured_url, parse_url, shown_url
 from activities.storage.schema import NEWEST, current_revision
 from plangate.errors import InvalidInput, PlangateError
@@ -85,7 +86,8 @@ async def check_all(where: Surroundings) -> list[Check]:
         check_server(where), check_database(where), check_model(where), asyncio.to_thread(check_agents, where),
         asyncio.to_thread(check_binary, where), asyncio.to_thread(check_disk, where),
     )  # fmt: skip
-    return [check for part in parts for check in (part if isinstance(part, list) else [part])]
+    checks = [check for part in parts for check in (part if isinstance(part, list) else [part])]
+    return [*checks, *check_faults(where)]
 
 
 # --- Temporal ---
@@ -268,3 +270,19 @@ def check_disk(where: Surroundings) -> Check:
     return Check(
         "disk", Finding.WARN if free < LOW_BYTES else Finding.OK, found, "make room" if free < LOW_BYTES else ""
     )
+
+
+def check_faults(where: Surroundings) -> list[Check]:
+    """Faults on purpose: worth a line only where there are any."""
+    found: list[Check] = []
+    if running := where.system.get("faults"):
+        found.append(Check("faults", Finding.WARN, f"the system here injects faults on purpose, by {running}"))
+    try:
+        path = wanted_file(where.environ)
+        plan = load_fault_plan(path) if path else None
+    except InvalidInput as error:
+        return [*found, Check("faults", Finding.FAIL, error.message, f"unset {FAULTS_VARIABLE}")]
+    if plan is not None:
+        said = f"processes started here will inject faults on purpose: {len(plan.faults)} rules of {path}"
+        found.append(Check("faults", Finding.WARN, said, f"unset {FAULTS_VARIABLE}"))
+    return found

@@ -30,7 +30,7 @@ def wanted_file(environ: Mapping[str, str]) -> Path | None:
     if said != CONSENT:
         wrong = f"is {said!r}" if said else "is not set"
         raise InvalidInput(
-            f"{FAULTS_VARIABLE} names the fault plan {named!r}, but {ENABLED_VARIABLE} {wrong}. Nothing was started. "
+            f"{FAULTS_VARIABLE} names the fault plan {named!r}, but {ENABLED_VARIABLE} {wrong}. "
             f"To run without faults, unset {FAULTS_VARIABLE}; to break things on purpose, where nobody depends on "
             f"them, set {ENABLED_VARIABLE}={CONSENT}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from typing import Annotated
 
@@ -55,12 +56,19 @@ def demo(
             "--data", metavar="DIR", help="Data folder to use as it is (else a fresh one).", show_default=False
         ),
     ] = "",
+    faults: Annotated[bool, typer.Option("--faults", help="A game day: the same while everything breaks.")] = False,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", help="Which storm, with --faults (else a new one).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show it all once: request, plan, gate, answer. No key needed."""
     from client.demo import run_demo
 
-    raise typer.Exit(run_demo(request or os.environ.get("REQUEST", ""), data=data, as_json=as_json))
+    if seed is not None and not faults:
+        raise typer.BadParameter("it chooses a storm: add --faults", param_hint="--seed")
+    storm = (secrets.randbelow(1000) if seed is None else seed) if faults else None
+    raise typer.Exit(run_demo(request or os.environ.get("REQUEST", ""), data=data, as_json=as_json, storm=storm))
 
 
 def version(as_json: AsJson = False) -> None:

@@ -81,6 +81,18 @@ async def test_failures_of_one_worker_stop_the_calls_of_another(store: Store, ot
     assert (await state(store)).failed == 3
 
 
+async def test_that_a_mailbox_answers_says_nothing_of_the_mail_server(store: Store, clock: Clock) -> None:
+    worker = breakers(store, clock)
+    for _ in range(3):
+        permit = await worker.ask("d", seconds=30)
+        assert isinstance(permit, Permit)
+        with permit.watch(lambda _: ErrorType.BUG, answers=False):
+            pass  # a read-back
+        end(permit, ErrorType.NETWORK)
+        await worker.settle(permit)
+    assert isinstance(await worker.ask("d", seconds=30), Refusal)
+
+
 async def test_one_probe_among_all(store: Store, other: Store, clock: Clock) -> None:
     workers = [breakers(store, clock), breakers(other, clock)]
     for _ in range(3):

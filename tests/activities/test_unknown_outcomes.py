@@ -69,6 +69,18 @@ async def test_no_connection_at_last_says_nothing_of_the_attempt_before(bench: B
     assert await bench.ledger() == [("k", "unknown")]
 
 
+async def test_no_connection_at_last_after_a_look_is_no_effect(bench: Bench) -> None:
+    last = bench.agent.tools["post"].policy().retries.max_attempts
+    behaving(bench, TimeoutError("no answer"), ConnectionRefusedError("away"), ConnectionRefusedError("away"))
+    call = bench.call("post")
+    await bench.fails(call)
+    await bench.fails(call, attempt=2)
+    assert await bench.ledger() == [("k", "intended")]  # the next attempt looks again
+    _, payload = await bench.fails(call, attempt=last)
+    assert payload.type is ErrorType.NETWORK
+    assert await bench.ledger() == [("k", "resolved")]
+
+
 async def test_a_clear_no_failed_for_sure(bench: Bench) -> None:
     call = bench.call("pay", {"amount": 5, "how": "permanent"})
     await bench.fails(call)

@@ -90,6 +90,8 @@ class SystemState:
     started_at: str = ""
     broken: dict[str, int] = field(default_factory=dict)
     """Agents that the worker doesn't serve, with the number of their mistakes."""
+    faults: str = ""
+    """The fault plan in force; empty in the usual case."""
     settings: dict[str, dict[str, str]] = field(default_factory=dict)
     """What each companion announced, by its name."""
 
@@ -108,5 +110,6 @@ class SystemState:
             "pids": dict(pids),
             "settings": self.companion_settings(),
             "broken": self.broken,
+            "faults": self.faults,
             "started_at": self.started_at,
         }

@@ -81,6 +81,8 @@ def _facts(system: dict[str, Any], folder: Path) -> list[tuple[str, str]]:
         model = "[yellow]the offline model[/yellow], which follows rules. Set OPENAI_API_KEY to use a real one."
     facts.append(("Model", model))
     facts.append(("Data folder", escape(_short(folder))))
+    if system.get("faults"):
+        facts.append(("Faults", f"[bold red]injected on purpose[/bold red], by {escape(system['faults'])}"))
     return facts
 
 

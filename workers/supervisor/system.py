@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from activities.catalogue import agent_folders, agents_folder
+from activities.injection.enabling import load_fault_plan, wanted_file
 from activities.storage.engine import configured_url, shown_url
 from activities.storage.schema import ensure_newest
 from plangate.errors import PlangateError
@@ -80,6 +81,7 @@ class System:
         Raises:
             PlangateError: Something can't be started; what was started already still has to be stopped.
         """
+        self.state.faults = _fault_plan(self._environ)
         for name, pid in self.folder.end_leftovers().items():
             self._say(f"ended {name} (process {pid}), left behind by an earlier `plangate up`")
         self.agents = agents_folder(self._options.agents).absolute()
@@ -269,6 +271,19 @@ class System:
         chore = asyncio.create_task(work)
         self._chores.add(chore)
         chore.add_done_callback(self._chores.discard)
+
+
+def _fault_plan(environ: Mapping[str, str]) -> str:
+    """The file of the fault plan that the children will follow; empty in the usual case.
+
+    Raises:
+        InvalidInput: Faults are wanted but not enabled, or the plan can't be used.
+    """
+    path = wanted_file(environ)
+    if path is None:
+        return ""
+    load_fault_plan(path)
+    return str(path)
 
 
 async def _listening(port: int) -> None:
