@@ -118,6 +118,9 @@ class Demo:
         asks: Whether a person is at the terminal.
     """
 
+    hint = "Set OPENAI_API_KEY to use a real one."
+    """What the banner says of the offline model."""
+
     def __init__(self, folder: Path, request: str, out: Console, *, asks: bool) -> None:
         self.folder = folder
         self.request = RunRequest(agent=AGENT, request=request, user=customer(request), stream=True)
@@ -134,7 +137,7 @@ class Demo:
         system = EmbeddedSystem(self.folder)
         await self._start(system)
         try:
-            print_banner(self._out, system.facts, self.folder)
+            print_banner(self._out, system.facts, self.folder, hint=self.hint)
             result = await self._show()
             if as_json:
                 print_json(self.document(result))
@@ -220,11 +223,11 @@ class Demo:
         raise ClientError(f"The embedded system ended by itself (exit code {code}); see {self.folder / 'logs'}.")
 
 
-def print_banner(out: Console, facts: dict[str, Any], folder: Path) -> None:
+def print_banner(out: Console, facts: dict[str, Any], folder: Path, *, hint: str) -> None:
     """Say what runs, and which model it is."""
     model = facts.get("model") or {}
     words = Text("the offline model", style="yellow").append(
-        ": it follows rules of the agent's folder.\nSet OPENAI_API_KEY to use a real one.", style="default"
+        ": it follows rules of the agent's folder.\n" + hint, style="default"
     )
     if not model.get("offline"):
         words = Text(str(model.get("base_url") or "OpenAI"))

@@ -44,6 +44,8 @@ class GameDay(Demo):
         seed: Of the storm.
     """
 
+    hint = "A game day always takes it: nobody's real model is broken for a show."
+
     def __init__(self, folder: Path, request: str, out: Console, *, asks: bool, seed: int) -> None:
         super().__init__(folder, request, out, asks=asks)
         self.weather: Weather = make_weather(seed)
@@ -52,7 +54,7 @@ class GameDay(Demo):
         plan = self.weather.write(folder)
         self._journal = folder / "faults.journal"
         self._journal.unlink(missing_ok=True)
-        for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):  # nobody's real model is broken, or paid, for a show
+        for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
             os.environ.pop(name, None)
         os.environ.update(_SETTINGS, PLANGATE_FAULTS=str(plan), PLANGATE_FAULTS_JOURNAL=str(self._journal))
 

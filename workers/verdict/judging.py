@@ -106,8 +106,8 @@ def _expected(records: Records, key: str) -> tuple[tuple[int, ...], str]:
     told = states == ["unknown"] and records.tables["dead_letters"]
     if told:
         return (0, 1), "its outcome is unknown, and a dead letter says so"
-    if states in (["failed"], []):
-        return (0,), "it failed, and the ledger says so" if states else "it was never begun"
+    if states in (["failed"], ["resolved"], []):
+        return (0,), "it did not happen, and the ledger says so" if states else "it was never begun"
     return (), f"the ledger says {states}"
 
 
