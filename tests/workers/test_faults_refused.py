@@ -22,6 +22,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.write_text("faults: [{fault: refusal}]")
     monkeypatch.setenv(FAULTS_VARIABLE, str(path))
     monkeypatch.setattr("sys.argv", ["plangate"])
+    monkeypatch.setattr(worker, "configure_logs", lambda level: None)  # it is for a whole process
     return path
 
 
