@@ -121,7 +121,7 @@ def _overlaps() -> Iterator[Cell]:
             said = f"effect, then {title}: cancellation, address (`ledger`)"
             yield Cell(f"tool:{fault}:{database}", group, said, wrong, 20, database)
     for mode in ("key", "check", "ledger"):
-        for point in ("before-intent", "after-intent", "after-effect", "after-commit"):
+        for point in ("after-intent", "after-effect"):
 
             async def overlapping(stage: Stage, times: int, mode: str = mode, point: str = point) -> None:
                 await zombies.overlapping(stage, point, mode, times)

@@ -86,7 +86,7 @@ async def read_records(
         secrets: Texts that must be nowhere.
     """
     services = services or data / "support"
-    records, leaks = Records(), _Leaks(secrets)
+    records, leaks = Records(), Leaks(secrets)
     payments = services / "payments.sqlite"
     if payments.exists():
         records.refunds = select(payments, "SELECT * FROM refunds ORDER BY rowid")
@@ -108,7 +108,13 @@ async def read_records(
     return records
 
 
-class _Leaks:
+class Leaks:
+    """Looks for secrets.
+
+    Args:
+        secrets: Texts that must be nowhere.
+    """
+
     def __init__(self, secrets: Sequence[str]) -> None:
         self.found: list[str] = []
         self.searched = 0
@@ -180,7 +186,7 @@ def _change(row: Row) -> Row:
     return {"order_id": row["order_id"], "what": what, "address": address, "reason": row["cancel_reason"]}
 
 
-async def _read_histories(client: Client, records: Records, leaks: _Leaks) -> None:
+async def _read_histories(client: Client, records: Records, leaks: Leaks) -> None:
     found: dict[str, list[Execution]] = {}
     async for each in client.list_workflows("WorkflowType = 'AgentRun'"):
         handle = client.get_workflow_handle(each.id, run_id=each.run_id)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import deaths
+from tests.chaos import deaths, records
 from tests.chaos.checker import check
 from tests.chaos.records import Records
 from tests.chaos.scene import Stage, playing
@@ -20,11 +20,11 @@ SOONER = {"PLANGATE_SHUTDOWN_SECONDS": "0"}
 async def test_workers_that_die_at_every_point_double_and_lose_nothing(tmp_path: Path) -> None:
     async with playing(tmp_path, SEED, workers=3, environment=SOONER) as stage:
         points = [point for point in deaths.POINTS if point != "in-compensation"]
-        records = await deaths.at_these_points(stage, points, each=1, runs=6)
+        told = await deaths.at_these_points(stage, points, each=1, runs=6)
     assert stage.figures.violations == []
     assert stage.struck().total() >= 5
     assert stage.figures.effects.total() >= 18
-    _the_checker_sees(records, stage)
+    _the_checker_sees(told, stage)
 
 
 async def test_of_the_test_without_the_ledger_the_checker_finds_doubles(tmp_path: Path) -> None:
@@ -88,6 +88,13 @@ def _the_checker_sees(records: Records, stage: Stage) -> None:
         change(changed)
         found = {each.kind for each in check(changed, scope, accepted=accepted, meant=meant).violations}
         assert kind in found, name
+
+
+def test_a_secret_is_found_wherever_it_stands() -> None:
+    leaks = records.Leaks(["pw-1"])
+    leaks.search("a history", b'{"url": "http://desk:pw-1@host"}')
+    leaks.search("a log", b"nothing")
+    assert (leaks.found, leaks.searched) == (["a history"], 39)
 
 
 def _letter(run: str) -> dict[str, str]:
