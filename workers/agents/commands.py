@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from activities.catalogue import Catalogue, LoadedAgent, agents_folder
+from plangate.dependency_limits import disagreements
 from plangate.errors import ErrorType, PlangateError
 from workers.agents import pages
 from workers.agents.checking import Checked, check_agents
@@ -79,10 +80,12 @@ def validate_agents(
     """List every mistake of agent folders, with file and line."""
     with contextlib.redirect_stdout(sys.stderr):
         checked = check_agents(what or [], agents)
+    notes = disagreements({each.name: each.agent.settings for each in checked if each.agent is not None})
     if as_json:
-        _write({"ok": all(each.ok for each in checked), "agents": [each.data() for each in checked]})
+        data = [each.data() for each in checked]
+        _write({"ok": all(each.ok for each in checked), "agents": data, "notes": notes})
     else:
-        pages.show_checked(checked)
+        pages.show_checked(checked, notes)
     _exit_with(checked)
 
 

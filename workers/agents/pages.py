@@ -103,8 +103,8 @@ def show_agent(agent: LoadedAgent, environ: Mapping[str, str]) -> None:
         console.print(f"{'Try:' if not number else '    '} plangate run {agent.name} {escape(_quoted(example))}")
 
 
-def show_checked(checked: Sequence[Checked]) -> None:
-    """Every mistake, one line each: `path:line: what is wrong`."""
+def show_checked(checked: Sequence[Checked], notes: Sequence[str] = ()) -> None:
+    """Every mistake, one line each: `path:line: what is wrong`; then what agents say differently of one dependency."""
     console = _console()
     for each in checked:
         if each.agent is not None:
@@ -114,6 +114,8 @@ def show_checked(checked: Sequence[Checked]) -> None:
         console.print(f"[red]✗[/red] [bold]{escape(each.name)}[/bold]  {_count(len(each.problems))}")
         for problem in each.problems:
             console.print(f"  {escape(_problem_line(each, problem))}", soft_wrap=True)
+    for note in notes:
+        console.print(f"[yellow]![/yellow] {escape(note)}", soft_wrap=True)
 
 
 def show_new(agent: LoadedAgent, files: Sequence[str]) -> None:
