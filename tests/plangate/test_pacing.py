@@ -70,7 +70,7 @@ class World:
         return most
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.integers(1, 40),
     st.integers(1, 40),
@@ -88,7 +88,7 @@ def test_no_minute_has_more_calls_than_the_limit(
     assert world.most_in_a_minute() <= rate
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.integers(1, 5),
     st.lists(st.tuples(st.floats(0, 20), st.floats(0.1, 5), st.sampled_from("abc")), min_size=1, max_size=30),
@@ -107,7 +107,7 @@ def test_never_more_at_once_than_the_limit(at_once: int, calls: list[tuple[float
         assert sum(spans[other] <= begun < ends[other] for other in spans) <= at_once, key
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(1, 3000), min_size=1, max_size=40), st.integers())
 def test_tokens_stay_below_the_limit_and_one_call(tokens: list[int], seed: int) -> None:
     world = World(ModelPace(tokens_per_minute=6000))
@@ -157,8 +157,8 @@ def test_one_users_calls_keep_their_order_and_say_how_many_are_ahead() -> None:
     answers = [ask(line, pace, asking(f"c{number}"), NOW) for number in range(4)]
     assert isinstance(answers[0], Turn)
     later = [each for each in answers[1:] if isinstance(each, Later)]
-    assert [(each.turn_at, each.ahead) for each in later] == [(at(10), 0), (at(20), 1), (at(30), 2)]
-    assert [each.ask_at for each in later] == [at(9), at(19), at(29)]
+    assert [(each.turn_at, each.ahead) for each in later] == [(at(10.1), 0), (at(20.2), 1), (at(30.3), 2)]
+    assert [each.ask_at for each in later] == [at(9.1), at(19.2), at(29.3)]
     assert later[0].why == "6 requests a minute"
 
 
@@ -180,7 +180,7 @@ def test_who_leaves_makes_room() -> None:
     leave(line, pace, "gives up", at(1))
     answer = ask(line, pace, asking("next"), at(1))
     assert isinstance(answer, Later)
-    assert (answer.turn_at, answer.ahead) == (at(10), 0)
+    assert (answer.turn_at, answer.ahead) == (at(10.1), 0)
 
 
 def test_a_turn_whose_worker_died_is_free_after_its_time() -> None:
@@ -200,7 +200,7 @@ def test_the_next_attempt_of_a_call_takes_over_its_own_turn() -> None:
 def test_patience_that_the_far_side_asked_for_moves_everybody() -> None:
     pace, line = ModelPace(requests_per_minute=60), Line("d")
     answers = [ask(line, pace, asking(f"c{n}"), NOW, not_before=at(20)) for n in range(2)]
-    assert [each.turn_at for each in answers if isinstance(each, Later)] == [at(20), at(21)]
+    assert [each.turn_at for each in answers if isinstance(each, Later)] == [at(20), at(21.01)]
     assert isinstance(answers[0], Later)
     assert "asked for patience" in answers[0].why
 
