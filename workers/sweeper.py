@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
 from temporalio.service import RPCError
 
+from activities.storage.budgets import Budgets
 from activities.storage.dead_letters import DeadLetters
 from activities.storage.engine import configured_url
 from activities.storage.store import Store
@@ -184,6 +185,7 @@ async def sweep_forever(client: Client, store: Store, *, every_seconds: float) -
     while True:
         try:
             swept = await sweeper.sweep()
+            await Budgets(store).sweep()
             if swept.added or swept.recovered:
                 log.warning("dead letters", added=swept.added, recovered=swept.recovered)
         except Exception as error:  # noqa: BLE001 - the next sweep tries again
