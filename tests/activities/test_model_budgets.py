@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -93,12 +94,17 @@ async def test_a_call_is_settled_with_what_it_cost(model: FakeModel, store: Stor
     assert await at.rows("SELECT input_tokens FROM usage WHERE forecast_tokens > 0 AND forecast_usd > 0") == [(100,)]
 
 
+def longest(request: dict[str, Any]) -> Reply:
+    """A model that says as much as it is allowed to."""
+    return Reply("Hi.", usage=(BYTES, 0, request["max_output_tokens"]))
+
+
 async def test_a_hundred_calls_at_once_never_overspend(
     model: FakeModel, store: Store, other: Store, tmp_path: Path
 ) -> None:
     limit = models_limit("100,000 tokens")
     askers = [asker(model, where, tmp_path / str(n), limit) for n, where in enumerate((store, other))]
-    model.script(*[Reply("Hi.", usage=(BYTES, 0, 1990))] * 100)
+    model.script(*[longest] * 100)
 
     async def one(n: int) -> bool:
         try:
