@@ -13,6 +13,7 @@ from plangate.pacing import ModelPace, Pace
 from plangate.plans import Plan
 from plangate.policy import Rule, Verdict
 from plangate.preflight import PreflightRules
+from plangate.reaching import Reached
 from plangate.spending import SpendingLimit
 from plangate.toolkit import ToolPolicy
 
@@ -32,6 +33,27 @@ class Limits(BaseModel):
     """Items of a `for_each` step at most."""
     decision_seconds: float = Field(default=86400.0, gt=0, le=365 * 86400)
     """Time to decide; then the gate expires, which counts as a rejection."""
+    run_seconds: float = Field(default=0.0, ge=0, le=30 * 86400)
+    """Time that a run may work, without the time in which it waits for people; 0 for no limit, as with those below."""
+    run_usd: float = Field(default=0.0, ge=0, le=100_000)
+    """What a run's models may cost in all."""
+    run_tokens: int = Field(default=0, ge=0, le=1_000_000_000)
+    failures_in_row: int = Field(default=0, ge=0, le=100)
+    """Steps that fail one after the other, without one that is done between them."""
+    identical_calls: int = Field(default=0, ge=0, le=10_000)
+    """Steps that call the same tool with the same arguments, over all revisions."""
+    stale_revisions: int = Field(default=0, ge=0, le=20)
+    """Revised plans in a row that got no step done."""
+    reached: dict[str, Reached] = Field(default_factory=dict)
+    """What happens when a limit is reached, by its field, where it isn't the usual."""
+
+    def then(self, field: str) -> Reached:
+        """What happens when a limit is reached."""
+        return self.reached.get(field) or _USUALLY.get(field, Reached.HAND_OVER)
+
+
+_USUALLY = {"revisions": Reached.FAIL, "no_model": Reached.FAIL, "run_seconds": Reached.PARTIAL}
+"""Never change these: histories rely on them. What a scope file leaves out is in `plangate.scope_limits`."""
 
 
 class ScopeTool(BaseModel):
@@ -66,6 +88,8 @@ class Scope(BaseModel):
     guardrails: GuardrailSettings = GuardrailSettings()
     actions: list[ActionLimit] = Field(default_factory=list)
     spending: list[SpendingLimit] = Field(default_factory=list)
+    answers: dict[str, str] = Field(default_factory=dict)
+    """The owner's own words for answers that no model writes, by outcome."""
 
     def actions_of(self, tool: str) -> list[ActionLimit]:
         """The limits of a tool's single calls."""
@@ -148,6 +172,8 @@ class Admission(BaseModel):
     """What input guardrails said other than allow; `verdict` is the strictest of all."""
     request: str = ""
     """The request's text as guardrails changed it; empty when they left it as it was."""
+    answers: dict[str, str] = Field(default_factory=dict)
+    """The owner's own words for answers that no model writes, by outcome."""
     forecast: Forecast | None = None
     """Tokens and cost, by what is known before any model call."""
 

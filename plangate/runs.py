@@ -135,6 +135,8 @@ class CallState(BaseModel):
     """The bound arguments, where the tool has a compensation that needs them."""
     args_key: str = ""
     """Where they are stored when they are too large for history."""
+    same: str = ""
+    """The same for calls of one tool with the same arguments, where the scope bounds how many there may be."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     blocked_since: datetime | None = None
@@ -275,6 +277,21 @@ class RunState(BaseModel):
     confidence: float | None = None
     doubts: list[str] = Field(default_factory=list)
     forecast: Forecast | None = None
+
+    away_since: datetime | None = None
+    """Since when it waits for a person: a gate is open, or it is paused."""
+    away_seconds: float = 0.0
+    """How long it waited for people before that."""
+    failed_in_row: int = 0
+    """Steps that failed since the last one that was done."""
+    done_before: int = 0
+    """Steps that were done when the plan was revised last."""
+    stale_revisions: int = 0
+    """Revised plans in a row that got no step done."""
+    plans: list[str] = Field(default_factory=list)
+    """Fingerprints of the plans so far."""
+    canned: dict[str, str] = Field(default_factory=dict)
+    """The owner's own words for answers that no model writes, by what happened."""
 
     @property
     def asked(self) -> str:

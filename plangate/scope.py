@@ -30,8 +30,10 @@ from plangate.guardrail_rows import read_guardrails
 from plangate.guardrails import GuardrailSettings
 from plangate.limit_tables import read_action_limits, read_spending
 from plangate.policy import Action, Rule, parse_rule
-from plangate.scope_limits import LIMITS, limit_value
+from plangate.reaching import Reached, parse_reached
+from plangate.scope_limits import LIMITS, limit_value, limits_of
 from plangate.scope_others import COLUMN, parse_others
+from plangate.scope_stops import read_canned, read_stops
 from plangate.scope_websites import read_websites
 from plangate.wording import listed, nearest, suggestion
 
@@ -47,6 +49,7 @@ SECTIONS = (
     "Guardrails",
     "Websites",
     "When it stops",
+    "When we can't answer",
 )
 COLUMNS = {
     "tools": ("Tool", "What it does", "When"),
@@ -56,6 +59,7 @@ COLUMNS = {
     "guardrails": ("Guardrail", "Setting"),
     "websites": ("Website", "What it is read for"),
     "when it stops": ("Stop", "Who takes over"),
+    "when we can't answer": ("When", "What we say"),
 }
 """The tables that are read, by their section's heading in lower case."""
 
@@ -77,12 +81,12 @@ def parse_scope(text: str, file: str = "scope.md") -> tuple[Scope, list[ScopePro
         sections=reader.prose(),
         tools=reader.tools(),
         websites=read_websites(reader.rows_of("websites"), reader.problem),
-        limits=reader.limits(),
+        limits=reader.limits(read_stops(reader.rows_of("when it stops"))),
         guardrails=reader.guardrails(),
         actions=read_action_limits(reader.rows_of("limits of single actions"), reader.problem),
         spending=read_spending(reader.rows_of("spending limits"), reader.problem),
+        answers=read_canned(reader.rows_of("when we can't answer"), reader.problem),
     )
-    reader.rows_of("when it stops")
     return scope, sorted(reader.problems, key=lambda problem: problem.line or 0)
 
 
@@ -138,7 +142,7 @@ class _Reader:
         found: dict[str, _Section] = {}
         known = {name.casefold(): name for name in SECTIONS}
         for section in self._sections:
-            name = section.heading.casefold()
+            name = section.heading.casefold().replace("’", "'")
             if name in found:
                 self.problem(section.line, f"the section {section.heading!r} stands twice; make it one")
                 continue
@@ -220,7 +224,7 @@ class _Reader:
             self.problem(line, f"the text of others for {tool!r}: {error}")
             return [], []
 
-    def limits(self) -> Limits:
+    def limits(self, reached: dict[str, Reached]) -> Limits:
         values: dict[str, Any] = {}
         lines: dict[str, int] = {}
         known = {name.casefold(): name for name in LIMITS}
@@ -237,11 +241,17 @@ class _Reader:
                 lines[name] = line
                 if not row.get("when reached", "?"):
                     self.problem(line, f"the limit {name!r} doesn't say what happens when it is reached")
+                kind = LIMITS[name]
                 try:
-                    values[LIMITS[name].field] = limit_value(name, row["value"])
+                    values[kind.field] = limit_value(name, row["value"])
                 except ValueError as error:
                     self.problem(line, str(error))
-        return Limits(**values)
+                try:
+                    if kind.then:
+                        reached[kind.field] = parse_reached(row.get("when reached", ""), kind.then)
+                except ValueError as error:
+                    self.problem(line, f"{name!r}: {error}")
+        return limits_of(values, reached)
 
     def guardrails(self) -> GuardrailSettings:
         settings, problems = read_guardrails(self.rows_of("guardrails"), suggestion)

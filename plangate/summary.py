@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from plangate.approvals import ApprovalRequest, GateStatus
+from plangate.handover import handover_lines
 from plangate.plans import Step
 from plangate.policy import Verdict
 from plangate.runs import CallState, CallStatus, Outcome, RunState, StepReport, StepState, StepStatus, Usage
@@ -225,6 +226,7 @@ def in_plain_words(state: RunState, *, ended_at: datetime) -> str:
     lines += _decisions(state)
     lines += _compensations(state)
     lines += guardrail_lines(state.verdicts, state.confidence, state.doubts)
+    lines += handover_lines(state)
     if state.error is not None:
         lines += ["", f"What went wrong: {state.error.message} ({state.error.type.value})"]
     lines += ["", f"It used {cost(state.usage)}."]

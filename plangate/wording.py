@@ -13,6 +13,15 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
     return by_fold[found[0]] if found else None
 
 
+def duration(seconds: float) -> str:
+    """Seconds in the largest unit that makes a whole number of them: `5 minutes`."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size and seconds % size == 0:
+            number = round(seconds / size)
+            return f"{number:,} {unit}{'s' * (number != 1)}"
+    return f"{seconds:,g} second{'s' * (seconds != 1)}"
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the nearest known name, or nothing when none is near."""
     near = nearest(name, known)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
 with workflow.unsafe.imports_passed_through():
@@ -60,10 +60,10 @@ async def admit(request: RunRequest) -> Admission:
     return await _locally("admit", request, Admission)
 
 
-async def make_plan(task: PlanTask) -> PlanOutcome:
-    """Let the planner plan, or revise."""
+async def make_plan(task: PlanTask, *, within: timedelta | None = None) -> PlanOutcome:
+    """Let the planner plan, or revise; within what the run's time leaves for it."""
     summary = f"Revise the plan ({task.revision})" if task.revision else "Plan"
-    return await _with_a_model("make_plan", task, PlanOutcome, summary)
+    return await _with_a_model("make_plan", task, PlanOutcome, summary, within)
 
 
 async def bind_call(task: BindTask) -> Bound:
@@ -91,9 +91,9 @@ async def preflight(task: PreflightTask) -> PreflightReport:
     return await _locally("preflight", task, PreflightReport)
 
 
-async def respond(task: RespondTask) -> Answer:
-    """Let a model write the answer."""
-    return await _with_a_model("respond", task, Answer, "Answer")
+async def respond(task: RespondTask, *, within: timedelta | None = None) -> Answer:
+    """Let a model write the answer; within what the run's time leaves for it."""
+    return await _with_a_model("respond", task, Answer, "Answer", within)
 
 
 async def _locally(name: str, task: BaseModel, returns: type[R] | None, in_all: timedelta = LOCAL_TIMEOUT) -> R:
@@ -109,15 +109,18 @@ async def _locally(name: str, task: BaseModel, returns: type[R] | None, in_all: 
     return result
 
 
-async def _with_a_model(name: str, task: PlanTask | RespondTask, returns: type[R], summary: str) -> R:
+async def _with_a_model(
+    name: str, task: PlanTask | RespondTask, returns: type[R], summary: str, within: timedelta | None
+) -> R:
     """An activity that asks a model."""
+    in_all = MODEL_TIMEOUT * 3 if within is None else min(MODEL_TIMEOUT * 3, within)
     result: R = await workflow.execute_activity(
         name,
         task,
         result_type=returns,
-        start_to_close_timeout=MODEL_TIMEOUT,
-        schedule_to_close_timeout=MODEL_TIMEOUT * 3,
-        heartbeat_timeout=MODEL_HEARTBEAT,
+        start_to_close_timeout=min(MODEL_TIMEOUT, in_all),
+        schedule_to_close_timeout=in_all,
+        heartbeat_timeout=min(MODEL_HEARTBEAT, in_all),
         retry_policy=RetryPolicy(
             initial_interval=timedelta(seconds=1), maximum_attempts=max(1, _MODEL_ATTEMPTS - task.failed)
         ),
@@ -187,6 +190,14 @@ def payload_of(
         message = f"{payload.message}. Whether it took effect is not known: check, then decide"
         payload = payload.model_copy(update={"type": ErrorType.OUTCOME_UNKNOWN, "message": message})
     return payload
+
+
+def ran_out_of_time(error: ActivityError | ApplicationError) -> bool:
+    """Whether all attempts together met their limit, or no further one could begin before it."""
+    if not isinstance(error, ActivityError):
+        return False
+    late = isinstance(error.cause, TemporalTimeout) and error.cause.type is not TimeoutType.HEARTBEAT
+    return late or (error.retry_state is not None and error.retry_state.name == "TIMEOUT")
 
 
 def _exhausted(error: ActivityError | ApplicationError) -> bool:

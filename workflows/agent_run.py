@@ -16,9 +16,10 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows import activities
-from workflows.answering import answer, plain_answer
+from workflows.answering import answer
 from workflows.compensation import compensate
-from workflows.execution import Execution, RunEnds
+from workflows.ending import RunEnds
+from workflows.execution import Execution
 from workflows.incoming import read_decision, read_input, who
 from workflows.planning import Planning
 from workflows.preflighting import preflight
@@ -27,8 +28,10 @@ from workflows.presenting import Presenter
 with workflow.unsafe.imports_passed_through():
     from plangate.approvals import ApprovalDecision, ApprovalRequest, DecisionAction, Receipt
     from plangate.errors import ErrorPayload, ErrorType
+    from plangate.plain_answers import plain_answer
     from plangate.plans import Plan
     from plangate.policy import Action
+    from plangate.reaching import WORDS, Stop
     from plangate.reporting import result_of, status_of
     from plangate.runs import (
         WORKFLOW,
@@ -91,6 +94,8 @@ class AgentRun:
         try:
             await self._advance()
         except RunEnds as end:
+            if end.stop is not None:
+                self._stopped(end.stop)
             if end.outcome is Outcome.FAILED:
                 await compensate(self.execution, self._note)
             self._settle(end.outcome, end.error, end.message)
@@ -131,6 +136,7 @@ class AgentRun:
         state.agent_version, state.limits, state.verdict = admission.agent_version, admission.limits, admission.verdict
         state.text, state.forecast = admission.request, admission.forecast
         state.preflight = admission.preflight
+        state.canned = admission.answers
         state.add_verdicts(admission.verdicts)
         if admission.verdict.action is Action.BLOCK:
             raise RunEnds(Outcome.DECLINED, message=admission.message or admission.verdict.reason)
@@ -139,6 +145,10 @@ class AgentRun:
         if admission.plan is not None:
             state.tools = admission.tools
             self.planning.adopt(admission.plan, "the caller's plan")
+
+    def _stopped(self, stop: Stop) -> None:
+        self.state.add_verdicts([stop.verdict])
+        self._note("stopped", f"{stop.reason} ({stop.rule}); {WORDS[stop.then]}", stop.step)
 
     def _settle(self, outcome: Outcome, error: ErrorPayload | None = None, message: str = "") -> None:
         state = self.state
@@ -149,7 +159,7 @@ class AgentRun:
     async def _cancel(self) -> None:
         """Clean up; a consequential call that is under way is waited for."""
         await compensate(self.execution, self._note)
-        self._settle(Outcome.CANCELLED, message="The run was cancelled.")
+        self._settle(Outcome.CANCELLED, message=self.state.canned.get("cancelled", "The run was cancelled."))
         await self._close()
 
     async def _finish(self) -> RunResult:

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from temporalio import workflow
 
 from workflows import activities
+from workflows.ending import outcome_of
 from workflows.execution import Execution
 from workflows.turns import in_turn
 
 with workflow.unsafe.imports_passed_through():
-    from plangate import summary
-    from plangate.runs import Outcome, Phase, RunState, StepStatus
-    from plangate.tasks import RespondTask
+    from plangate import run_time, summary
+    from plangate.plain_answers import plain_answer
+    from plangate.runs import Outcome, Phase
+    from plangate.tasks import Answer, RespondTask
+
+GRACE = timedelta(seconds=30)
+"""For the answer of a run whose time is over; then it is written without a model."""
 
 
 async def answer(execution: Execution, note: Callable[[str, str, str | None], None]) -> None:
     """Have the answer written; the run's outcome and answer are in its state then."""
     state = execution.state
-    outcome = execution.outcome()
+    outcome = outcome_of(state)
     try:
         task = _task(execution, outcome)
-        written = await in_turn(
-            lambda failed, rounds: activities.respond(task.model_copy(update={"failed": failed, "rounds": rounds})),
-            state,
-            note,
-            execution.publish,
-        )
+
+        async def ask(failed: int, rounds: int) -> Answer:
+            left = run_time.left(state, workflow.now())
+            within = None if left is None else left + GRACE
+            return await activities.respond(task.model_copy(update={"failed": failed, "rounds": rounds}), within=within)
+
+        written = await in_turn(ask, state, note, execution.publish)
     except activities.FAILURES as error:
         state.error = activities.payload_of(error)
         note("failed", f"no model could write the answer: {state.error.message}", None)
-        outcome = Outcome.DEGRADED if outcome is Outcome.COMPLETED else outcome
+        state.outcome = outcome
         state.answer = plain_answer(state)
+        outcome = Outcome.DEGRADED if outcome is Outcome.COMPLETED else outcome
     else:
         state.usage = state.usage.plus(written.usage)
         state.answer = written.text
@@ -60,15 +68,3 @@ def _task(execution: Execution, outcome: Outcome) -> RespondTask:
         stream=request.stream,
         repairs=state.repairs,
     )
-
-
-def plain_answer(state: RunState) -> str:
-    """What the person reads when no model wrote an answer."""
-    if state.outcome is Outcome.FAILED and not state.steps:
-        return "The request could not be handled. Nothing was done."
-    done = [f"- {r.summary or r.title}" for r in summary.reports(state) if r.status is StepStatus.DONE]
-    missing = [f"- {gap}" for gap in summary.gaps(state)]
-    parts = ["Your request could not be finished." if state.error else "Here is what was done."]
-    parts += ["Done:", *done] if done else []
-    parts += ["Not done:", *missing] if missing else []
-    return "\n".join(parts)

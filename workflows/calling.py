@@ -22,10 +22,12 @@ with workflow.unsafe.imports_passed_through():
     from plangate.gating import gate_of
     from plangate.keys import call_id, idempotency_key
     from plangate.lineage import lineage_of
+    from plangate.loops import SameCalls
     from plangate.pacing import Wait
     from plangate.plans import Step
     from plangate.policy import GATED, Action, Verdict
     from plangate.provenance import Lineage
+    from plangate.reaching import Stop
     from plangate.runs import INLINE_BYTES, CallState, CallStatus, Result, RunState, StepState, StepStatus
     from plangate.summary import in_words
     from plangate.tasks import BindTask, Bound, CallResult, FreeTask, ScopeEntry, ToolCall
@@ -58,8 +60,15 @@ class Caller:
     running: int = 0
     """Calls whose activity is under way."""
     run: str = field(default_factory=lambda: workflow.info().workflow_id)
+    committed: int = 0
+    """Those of them that may take effect outside."""
     changed: Callable[[], None] = lambda: None
     """Told when a call begins to wait for its dependency."""
+    halt: Callable[[Stop], None] = lambda stop: None
+    """Told of what stops the run."""
+
+    def __post_init__(self) -> None:
+        self._same = SameCalls(self.state)
 
     async def run_call(self, step: Step, state: StepState, call: CallState, tool: str, args: dict[str, Any]) -> None:
         """Make a call, or find that it won't be made; its `CallState` says which.
@@ -72,7 +81,10 @@ class Caller:
         policy = self.state.tools[tool]
         bound, grant = Bound(verdict=_ALLOWED), None
         if call.gate is None:
-            bound = await self._bind(step, state, call, policy, args)
+            bound, asked = await self._bind(step, state, call, policy, args)
+            self._count_same(step, call, policy, bound)
+            if asked is not None:
+                self._open_gate(step, state, call, policy, bound, asked)
             call.summary = bound.summary
         if call.gate is not None:
             gate = await self._pass_gate(state, call)
@@ -108,8 +120,8 @@ class Caller:
 
     async def _bind(
         self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, args: dict[str, Any]
-    ) -> Bound:
-        """Bound arguments; opens the gate if policy says so."""
+    ) -> tuple[Bound, BindTask | None]:
+        """Bound arguments, and what a person is to be asked if policy says so."""
         entries = self._scope(state, call, args)
         scope = inline_scope(entries)
         free = policy.rule == "allow" and policy.effect is not Effect.CONSEQUENTIAL and not policy.guarded
@@ -119,7 +131,8 @@ class Caller:
             except PlangateError as error:
                 raise self._failed(step, error.type, f"{step.id}: {error.message}") from None
             if not scope or strictjson.size(resolved) <= INLINE_BYTES:
-                return Bound(args=resolved, verdict=_ALLOWED, summary=in_words(policy.summary, policy.name, resolved))
+                words = in_words(policy.summary, policy.name, resolved)
+                return Bound(args=resolved, verdict=_ALLOWED, summary=words), None
         now = workflow.now()
         task = BindTask(
             run=self.run,
@@ -148,9 +161,20 @@ class Caller:
             raise CallFailed(bound.error)
         if bound.verdict.action is Action.BLOCK:
             raise self._failed(step, ErrorType.BLOCKED, f"{policy.name} is not allowed here: {bound.verdict.reason}")
-        if bound.verdict.action in GATED:
-            self._open_gate(step, state, call, policy, bound, task)
-        return bound
+        return bound, task if bound.verdict.action in GATED else None
+
+    def _count_same(self, step: Step, call: CallState, policy: ToolPolicy, bound: Bound) -> None:
+        """Notice a call that is made again and again.
+
+        Raises:
+            CallFailed: It was made as often as the scope allows; the run stops.
+        """
+        if not self.limited or not self._same.counted or call.same:
+            return
+        call.same, stop = self._same.note(step.id, policy.name, bound.digest if bound.args_key else bound.args)
+        if stop is not None:
+            self.halt(stop)
+            raise CallFailed(stop.error)
 
     def _lineage(self, step: Step, tool: str, args: dict[str, Any]) -> Lineage | None:
         """What lies behind a call's arguments."""
@@ -265,7 +289,9 @@ class Caller:
         self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, task: ToolCall
     ) -> CallResult:
         """The call's end, or that it has to wait; while it is in doubt it counts as under way."""
+        effect = policy.effect is Effect.CONSEQUENTIAL
         self.running += 1
+        self.committed += effect
         try:
             while True:
                 outcome = await activities.call_tool(task, policy, call.summary)
@@ -279,6 +305,7 @@ class Caller:
             raise CallFailed(activities.payload_of(error, step=step.id, policy=policy)) from None
         finally:
             self.running -= 1
+            self.committed -= effect
 
     async def _wait_for_dependency(
         self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, outcome: CallResult

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from temporalio import workflow
 
+from workflows.ending import after_failure, after_looking, ends, leave_out
 from workflows.gates import Gates
 from workflows.stepping import Stepper
 
 with workflow.unsafe.imports_passed_through():
-    from plangate import engine
+    from plangate import engine, loops, run_time
     from plangate.approvals import ApprovalRequest
-    from plangate.errors import ErrorPayload, ErrorType
+    from plangate.errors import ErrorPayload
     from plangate.plans import Plan, Step
-    from plangate.runs import CallStatus, Outcome, Phase, RunInput, RunState, StepStatus
+    from plangate.reaching import WORDS, Reached, Stop
+    from plangate.run_time import TIME
+    from plangate.runs import Phase, RunInput, RunState, StepStatus
 
 MAX_HISTORY_EVENTS = 20_000
 MAX_HISTORY_BYTES = 8 * 1024 * 1024
@@ -25,19 +29,6 @@ MAX_DECISIONS = 5_000
 MAX_UPDATES = 1_500
 KEEP_INLINE = 1024
 """Bytes of a result that is carried through continue-as-new by value."""
-_FINAL = frozenset({ErrorType.OUTCOME_UNKNOWN, ErrorType.LIMIT_REACHED, ErrorType.BUG, ErrorType.BROKEN_AGENT})
-"""Errors that a new plan can't mend."""
-
-
-_TOO_OFTEN = "The plan was revised as often as the scope allows; a person takes over."
-
-
-class RunEnds(Exception):
-    """The run is over early."""
-
-    def __init__(self, outcome: Outcome, *, error: ErrorPayload | None = None, message: str = "") -> None:
-        super().__init__(message or outcome.value)
-        self.outcome, self.error, self.message = outcome, error, message
 
 
 class Execution:
@@ -60,6 +51,8 @@ class Execution:
         self._changed = asyncio.Event()
         self._may_start = asyncio.Event()
         self._failed: str | None = None
+        self.halted: Stop | None = None
+        """Why the run stops although its plan isn't done."""
         self._bug: BaseException | None = None
         self._decisions = 0
         self.engine = engine.Engine(state)
@@ -69,12 +62,19 @@ class Execution:
     def _make_stepper(self) -> Stepper:
         slots = asyncio.Semaphore(self.state.limits.parallel)
         return Stepper(
-            self.state, self.engine, self.gates, self._note, self._may_start, slots, changed=self._changed.set
+            self.state,
+            self.engine,
+            self.gates,
+            self._note,
+            self._may_start,
+            slots,
+            changed=self._changed.set,
+            halt=self.halt,
         )
 
     def adopt(self) -> None:
         """Take up the state's plan (a first one, or a revised one)."""
-        self._failed = None
+        self._failed = self.halted = None
         self.engine = engine.Engine(self.state)
         self.stepper = self._make_stepper()
         self._open_or_close()
@@ -94,22 +94,57 @@ class Execution:
             RunEnds: A step failed for good and nothing can mend it.
         """
         self._restart()
+        timer = self.watched(self._watch_time()) if self.state.limits.run_seconds else None
+        try:
+            await self._run_steps()
+        finally:
+            if timer is not None:
+                timer.cancel()
+        return self._verdict()
+
+    async def _run_steps(self) -> None:
         while True:
             self._changed.clear()
             if self._bug is not None:
                 raise self._bug
             self._start_ready()
-            if not self._tasks and (self._failed is not None or not self.engine.has_ready):
-                break
-            if self._stopping() and self.stepper.running == 0:
+            ending = self._failed is not None or self.halted is not None
+            if not self._tasks and (ending or not self.engine.has_ready):
+                return
+            if self._stopping() and self._may_abandon():
                 await self._abandon()
-                if self._failed is None:
+                if not ending:
                     await self._continue_as_new()
                 await self.stepper.leave_lines(self.state.plan.steps if self.state.plan else [])
-                break
+                return
             self._show_phase()
             await self._changed.wait()
-        return self._verdict()
+
+    def _may_abandon(self) -> bool:
+        """Whether nothing is under way that has to end first. When the time is over only effects are waited for."""
+        late = self.halted is not None and self.halted.rule == TIME
+        return (self.stepper.committed if late else self.stepper.running) == 0
+
+    async def _watch_time(self) -> None:
+        """Halt the run when its time is over; while it waits for people the clock stands still."""
+        state = self.state
+        while True:
+            await workflow.wait_condition(lambda: state.away_since is None)
+            left = run_time.left(state, workflow.now())
+            if not left:
+                self.halt(run_time.over(state))
+                return
+            with contextlib.suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: state.away_since is not None, timeout=left, timeout_summary="Time for the run"
+                )
+
+    def halt(self, stop: Stop) -> None:
+        """Start nothing new; when what is under way has ended, the run stops or answers from what is there."""
+        if self.halted is None:
+            self.halted = stop
+            self._open_or_close()
+            self._changed.set()
 
     def _restart(self) -> None:
         """After continue-as-new: steps that were under way go on."""
@@ -159,12 +194,14 @@ class Execution:
         self.engine.ended(step.id)
         if state.status is StepStatus.FAILED and not step.optional and self._failed is None:
             self._failed = step.id
+        if stop := loops.note_end(self.state, state):
+            self.halt(stop)
         self._open_or_close()
         if len(self.engine.steps) <= 40 or state.status is not StepStatus.DONE:
             self._publish()
 
     def _stopping(self) -> bool:
-        return self._failed is not None or self._full()
+        return self._failed is not None or self.halted is not None or self._full()
 
     def _full(self) -> bool:
         """Whether the history is long enough to continue as new."""
@@ -186,6 +223,7 @@ class Execution:
     def pause(self, paused: bool) -> None:
         """Start nothing new, or go on."""
         self.state.paused = paused
+        self._mark_time()
         self._open_or_close()
         self._show_phase()
         self._changed.set()
@@ -216,8 +254,12 @@ class Execution:
 
     def _gate_changed(self, gate: ApprovalRequest, text: str) -> None:
         self._note("decided" if gate.settled else "asked", text, gate.step)
+        self._mark_time()
         self._show_phase()
         self._changed.set()
+
+    def _mark_time(self) -> None:
+        run_time.mark(self.state, workflow.now(), away=bool(self.gates.pending) or self.state.paused)
 
     def _show_phase(self) -> None:
         phase = self.state.phase
@@ -247,45 +289,24 @@ class Execution:
 
     def _verdict(self) -> str | None:
         state = self.state
+        if self._failed is not None or self.halted is not None:
+            for gate in self.gates.pending:
+                self.gates.withdraw(gate.call)
+        if self.halted is not None:
+            if self.halted.then is not Reached.PARTIAL:
+                raise ends(self.halted, self._last_error())
+            self._note("stopped", f"{self.halted.reason} ({self.halted.rule}); {WORDS[Reached.PARTIAL]}", None)
+            state.add_verdicts([self.halted.verdict])
+            leave_out(state, self.halted)
+            return None
         if self._failed is not None:
-            return self._after_failure(self._failed)
-        plan = state.plan
-        if plan is not None and plan.needs == "look first" and state.request.plan is None:
-            if state.revision >= state.limits.revisions:
-                raise RunEnds(Outcome.ESCALATED, message=_TOO_OFTEN)
-            return "the plan said to look first; here is what was found"
-        return None
+            return after_failure(state, self._failed)
+        return after_looking(state)
 
-    def _after_failure(self, name: str) -> str:
-        state = self.state
-        error = state.steps[name].error or ErrorPayload(message=state.steps[name].reason, step=name)
-        title = next((s.title for s in (state.plan.steps if state.plan else []) if s.id == name), "") or name
-        for gate in self.gates.pending:
-            self.gates.withdraw(gate.call)
-        if error.type is ErrorType.LIMIT_REACHED:
-            raise RunEnds(Outcome.ESCALATED, error=error.model_copy(update={"next": "a person takes over"}))
-        if error.type is ErrorType.DEPENDENCY_DOWN:
-            raise RunEnds(Outcome.ESCALATED, error=error, message=f"A person takes over: {error.message}.")
-        if error.type in _FINAL or state.request.plan is not None or state.revision >= state.limits.revisions:
-            raise RunEnds(Outcome.FAILED, error=error.model_copy(update={"next": "the run ends"}))
-        return f"the step {name!r} ({title}) failed for good: {error.message} ({error.type.value})"
-
-    def outcome(self) -> Outcome:
-        """How the run ends if nothing else happens."""
-        state = self.state
-        optional = {step.id for step in (state.plan.steps if state.plan else []) if step.optional}
-        statuses = {step.status for name, step in state.steps.items() if name not in optional}
-        if StepStatus.REJECTED in statuses:
-            return Outcome.REJECTED
-        ended_badly = {StepStatus.FAILED, StepStatus.CANCELLED, StepStatus.REJECTED}
-        if any(step.status in ended_badly or step.gap for step in state.steps.values()):
-            return Outcome.DEGRADED
-        partly = any(
-            step.items is not None and sum(call.status is CallStatus.DONE for call in step.calls) < step.items
-            for step in state.steps.values()
-            if step.status is StepStatus.DONE
-        )
-        return Outcome.DEGRADED if partly else Outcome.COMPLETED
+    def _last_error(self) -> ErrorPayload | None:
+        """The error of the step that the run stops for, when that failed."""
+        step = self.state.steps.get(self.halted.step or "") if self.halted else None
+        return step.error if step is not None else None
 
     async def _continue_as_new(self) -> None:
         """Begin a new history with the same state; results that aren't tiny stay in the database."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 from workflows import activities
-from workflows.execution import RunEnds
+from workflows.ending import RunEnds
 
 with workflow.unsafe.imports_passed_through():
     from plangate.errors import ErrorPayload, ErrorType

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from plangate.agents import Limits
 from plangate.policy import Action
+from plangate.reaching import Reached
 from plangate.scope import parse_scope
 from plangate.scope_limits import LIMITS, SECONDS
 
@@ -51,7 +52,7 @@ Read ones:
 | Length of a request | 4,001 characters | refused |
 | Steps in a plan | 12 steps | refused |
 | Tool calls in a run | 1,100 | ends |
-| Plan revisions | 0 revisions | ends |
+| Plan revisions | 0 revisions | the run ends as failed |
 | steps at the same time | 3 | waits |
 | Items in a list step | 1 item | fails |
 | Time to decide | 1.5 hours | rejected |
@@ -89,13 +90,18 @@ def test_a_scope_is_read() -> None:
         parallel=3,
         items=1,
         decision_seconds=5400,
+        failures_in_row=3,
+        identical_calls=3,
+        stale_revisions=1,
     )
 
 
 def test_limits_that_are_not_there_have_their_defaults() -> None:
     scope, problems = parse_scope("# A\n## Purpose\nx\n## Tools\n| Tool | What it does | When |\n|---|---|---|\n")
     assert problems == []
-    assert scope.limits == Limits()
+    assert scope.limits == Limits(
+        failures_in_row=3, identical_calls=3, stale_revisions=1, reached={"revisions": Reached.HAND_OVER}
+    )
     assert scope.tools == {}
 
 
@@ -216,4 +222,4 @@ def test_a_time_is_its_number_times_its_unit_or_out_of_bounds(
 
 
 def test_every_limit_can_be_written() -> None:
-    assert {kind.field for kind in LIMITS.values()} == set(Limits.model_fields)
+    assert {kind.field for kind in LIMITS.values()} == set(Limits.model_fields) - {"reached"}

@@ -17,6 +17,7 @@ from plangate.errors import ErrorType
 from plangate.runs import Outcome
 from plangate.temporal import SEARCH_ATTRIBUTES, PlangatePlugin
 from tests.workflows import desk as desks
+from tests.workflows.limited import limited
 from workers.setup import _TYPES as KINDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -65,3 +66,29 @@ async def test_a_decision_after_the_deadline_changes_nothing(skipping: WorkflowE
         assert first.digest
         assert result.outcome is Outcome.REJECTED
         assert not desk.effects(tool="pay")
+
+
+async def test_time_at_a_gate_is_not_time_of_the_run(skipping: WorkflowEnvironment, tmp_path: Path) -> None:
+    agents = limited(tmp_path, Time_for_a_run="10 minutes")
+    async with desks.desk(skipping.client, tmp_path, agents=agents) as desk:
+        desk.model.script("done")
+        handle = await desk.start(plan={"steps": [PAY, {"id": "n", "tool": "look", "after": ["p"]}]})
+        (gate,) = await desks.pending(handle)
+        await skipping.sleep(timedelta(minutes=50))
+        await handle.signal("approve", {"approval": gate.id, "digest": gate.digest})
+        result = await desks.result_of(handle)
+        assert result.outcome is Outcome.COMPLETED, result.summary
+        assert result.started_at is not None
+        assert result.ended_at is not None
+        assert result.ended_at - result.started_at >= timedelta(minutes=50)
+
+
+async def test_time_in_which_a_call_waits_for_its_dependency_is(skipping: WorkflowEnvironment, tmp_path: Path) -> None:
+    agents = limited(tmp_path, Time_for_a_run="20 seconds")
+    async with desks.desk(skipping.client, tmp_path, agents=agents) as desk:
+        desk.effects_file.with_suffix(".down").touch()
+        desk.model.script("That is all.")
+        handle = await desk.start(plan={"steps": [{"id": "a", "tool": "look"}, {"id": "s", "tool": "stock"}]})
+        result = await desks.result_of(handle)
+        assert (result.outcome, result.answer) == (Outcome.DEGRADED, "That is all.")
+        assert result.gaps == ["stock: cancelled (the time for the run, 20 seconds, is over)"]

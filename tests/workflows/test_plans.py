@@ -150,12 +150,16 @@ async def test_look_first_plans_the_rest_from_what_was_found(desk: Desk) -> None
 
 
 async def test_the_number_of_revisions_is_bounded(desk: Desk) -> None:
-    plans = [{"steps": [step(f"f{n}", "fail", args={"how": "business"})]} for n in range(5)]
+    plans = [
+        {"steps": [step(f"a{n}"), step(f"f{n}", "fail", args={"how": "business"}, after=[f"a{n}"])]} for n in range(5)
+    ]
     desk.model.script(*plans)
     result = await desk.run()
-    assert result.outcome is Outcome.FAILED
+    assert result.outcome is Outcome.ESCALATED
     assert result.revision == 2
     assert len(desk.effects(tool="fail")) == 3
+    assert [verdict.rule for verdict in result.verdicts] == ["limits.revisions"]
+    assert "as often as the scope allows (`limits.revisions`)" in result.summary
 
 
 async def test_an_empty_plan_is_answered_at_once(desk: Desk) -> None:

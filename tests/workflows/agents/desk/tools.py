@@ -88,6 +88,16 @@ async def wait_for(ctx: ToolContext, word: str) -> str:
     return word
 
 
+@tool(effect="consequential", idempotency="key", summary="Deliver {what}")
+async def deliver(ctx: ToolContext, what: str) -> str:
+    """Deliver a thing once a test has said its name."""
+    said = Path(ctx.settings["effects_file"]).with_suffix(".said")
+    while not (said.exists() and what in said.read_text()):  # noqa: ASYNC110 - the test is another process
+        await asyncio.sleep(0.01)
+    _note(ctx, tool="deliver", what=what)
+    return f"delivered {what}"
+
+
 @tool(effect="read")
 async def wrong() -> dict[str, int]:
     """Return what the type forbids."""
