@@ -151,7 +151,8 @@ async def test_look_first_plans_the_rest_from_what_was_found(desk: Desk) -> None
 
 async def test_the_number_of_revisions_is_bounded(desk: Desk) -> None:
     plans = [
-        {"steps": [step(f"a{n}"), step(f"f{n}", "fail", args={"how": "business"}, after=[f"a{n}"])]} for n in range(5)
+        {"steps": [step(f"a{n}", args={"value": n}), step(f"f{n}", "fail", args={"how": "business"}, after=[f"a{n}"])]}
+        for n in range(5)
     ]
     desk.model.script(*plans)
     result = await desk.run()
