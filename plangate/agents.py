@@ -35,9 +35,6 @@ class Limits(BaseModel):
     """Time to decide; then the gate expires, which counts as a rejection."""
     run_seconds: float = Field(default=0.0, ge=0, le=30 * 86400)
     """Time that a run may work, without the time in which it waits for people; 0 for no limit, as with those below."""
-    run_usd: float = Field(default=0.0, ge=0, le=100_000)
-    """What a run's models may cost in all."""
-    run_tokens: int = Field(default=0, ge=0, le=1_000_000_000)
     failures_in_row: int = Field(default=0, ge=0, le=100)
     """Steps that fail one after the other, without one that is done between them."""
     identical_calls: int = Field(default=0, ge=0, le=10_000)

@@ -11,7 +11,6 @@ from plangate.reaching import Reached
 from plangate.scope_stops import NO_MODEL
 
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400}
-DOLLARS = ("USD", "dollar")
 NUMBER = re.compile(r"(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)\s*(?P<unit>.*)", re.DOTALL)
 
 
@@ -37,7 +36,6 @@ class LimitKind:
 
 
 _STOPS = (Reached.HAND_OVER, Reached.FAIL)
-_ENDS = (Reached.HAND_OVER, Reached.PARTIAL)
 LIMITS = {
     "Length of a request": LimitKind("request_characters", ("character",), "4,000 characters", bare=False),
     "Steps in a plan": LimitKind("plan_steps", ("step",), "25 steps"),
@@ -49,8 +47,6 @@ LIMITS = {
     "Time for a run": LimitKind(
         "run_seconds", tuple(SECONDS), "5 minutes", bare=False, then=(Reached.PARTIAL, Reached.HAND_OVER)
     ),
-    "Cost of a run": LimitKind("run_usd", DOLLARS, "$0.50", bare=False, then=_ENDS),
-    "Tokens of a run": LimitKind("run_tokens", ("token",), "50,000 tokens", then=_ENDS),
     "Failed steps in a row": LimitKind("failures_in_row", ("step",), "3 steps", then=_STOPS, usual=3),
     "Identical calls": LimitKind("identical_calls", ("call", "step", "time"), "3 calls", then=_STOPS, usual=3),
     "Revisions without progress": LimitKind("stale_revisions", ("revision",), "1 revision", then=_STOPS, usual=1),
@@ -80,19 +76,16 @@ def limit_value(name: str, text: str) -> float | int:
         ValueError: When it can't be read or is out of bounds; the message says what is allowed.
     """
     kind = LIMITS[name]
-    match = NUMBER.fullmatch(_dollars_last(text.strip()) if kind.units is DOLLARS else text.strip())
+    match = NUMBER.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{name!r} is {text!r}, which isn't a number; write for example {kind.example!r}")
     number, unit = float(match["number"].replace(",", "")), match["unit"].strip().casefold()
     singular = unit.removesuffix("s")
-    if singular not in map(str.casefold, kind.units) and not (kind.bare and not unit):
-        units = " or ".join(each if each.isupper() else f"{each}s" for each in kind.units)
+    if singular not in kind.units and not (kind.bare and not unit):
+        units = " or ".join(f"{each}s" for each in kind.units)
         given = f", not in {match['unit'].strip()!r}" if unit else "; the unit is missing"
         raise ValueError(f"{name!r} is counted in {units}{given}; write for example {kind.example!r}")
     value = number * SECONDS.get(singular, 1)
-    if kind.units is DOLLARS:
-        _check_bounds(name, kind, value)
-        return value
     if singular not in SECONDS and not value.is_integer():
         raise ValueError(f"{name!r} is a whole number, not {match['number']}; write for example {kind.example!r}")
     _check_bounds(name, kind, value)
@@ -109,8 +102,3 @@ def _check_bounds(name: str, kind: LimitKind, value: float) -> None:
         if most is not None and value > most:
             limit = f"{most // 86400:,} days" if kind.units == tuple(SECONDS) else f"{most:,}"
             raise ValueError(f"{name!r} must be at most {limit}")
-
-
-def _dollars_last(text: str) -> str:
-    """`$0.50` as `0.50 USD`; both may be written."""
-    return f"{text[1:]} USD" if text.startswith("$") else text

@@ -26,7 +26,8 @@ def limited(folder: Path, *, sections: str = "", **limits: str) -> Path:
         words = name.replace("_", " ")
         text = re.sub(rf"\| {words} \|.*\n", "", text)
         value, _, then = limit.partition("|")
-        rows += f"| {words} | {value.strip()} | {then.strip()} |\n"
+        usual = "a partial answer" if name == "Time_for_a_run" else "a person takes over"
+        rows += f"| {words} | {value.strip()} | {then.strip() or usual} |\n"
     head = "| Limit | Value | When reached |\n|---|---|---|\n"
     scope.write_text(f"{text.replace(head, head + rows)}\n{sections}", encoding="utf-8")
     return agents

@@ -91,7 +91,9 @@ def show_agent(agent: LoadedAgent, environ: Mapping[str, str]) -> None:
     limits = Table("Limit", "Value", box=box.SIMPLE_HEAD)
     for words, kind in LIMITS.items():
         value = getattr(agent.scope.limits, kind.field)
-        limits.add_row(words, _duration(value) if kind.field == "decision_seconds" else f"{value:,}")
+        limits.add_row(
+            words, _duration(value) if kind.field in ("decision_seconds", "run_seconds") and value else f"{value:,}"
+        )
     console.print(limits)
     if agent.settings.settings:
         settings = Table("Setting", "Variable that overrides it", "", box=box.SIMPLE_HEAD)
