@@ -41,7 +41,7 @@ async def stopped(handle: WorkflowHandle[Any, Any]) -> str:
 
 async def test_when_the_time_is_over_the_answer_says_what_is_there(client: Client, tmp_path: Path) -> None:
     """An effect that is under way is waited for, a read isn't, and nothing new starts."""
-    agents = limited(tmp_path, Time_for_a_run="1 second")
+    agents = limited(tmp_path, Time_for_a_run="5 seconds")
     plan = [
         step("a"),
         step("read", "wait_for", args={"word": "never"}),
@@ -69,7 +69,7 @@ async def test_when_the_time_is_over_the_answer_says_what_is_there(client: Clien
         }
         assert len(desk.effects(tool="deliver")) == 1
         assert not desk.effects(tool="pay")
-        reason = "the time for the run, 1 second, is over"
+        reason = "the time for the run, 5 seconds, is over"
         assert result.gaps == [f"wait for: cancelled ({reason})", f"pay: left out ({reason})"]
         assert await stopped(handle) == f"{reason} (limits.time); a partial answer from what is there"
         assert rules(result) == ["limits.time"]
