@@ -182,7 +182,7 @@ def make_agents(
         change(support / "scope.md", r"(?=^\| change_address \| Changes)", EXTRA_RULES)
         for limit, value in (
             ("Tool calls in a run", "100,000"),
-            ("Items in a list step", "20,000"),
+            ("Items in a list step", "10,000"),
             ("Steps in a plan", "100"),
         ):
             change(support / "scope.md", rf"^\| {limit} \| [\d,]+", f"| {limit} | {value}")
