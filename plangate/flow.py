@@ -159,7 +159,7 @@ class Flow:
         if name in rules.never and any(
             not each.trusted and each.origin is not Origin.REVISION for each in found.sources
         ):
-            reason = f"{name!r} of {tool} may never hold text of others, and this comes from {found.words}"
+            reason = f"{name!r} of {tool} may never hold text of others, and this comes from {found.brief}"
             return Verdict(action=Action.BLOCK, rule=UNTRUSTED, reason=reason)
         if rules.effect is not Effect.CONSEQUENTIAL:
             return _ALLOWED
@@ -167,11 +167,11 @@ class Flow:
             revised = all(source.trusted or source.origin is Origin.REVISION for source in found.sources)
             if name in (WHEN, FOR_EACH):
                 what = "whether it is done" if name == WHEN else "how often it is done"
-                reason = f"text of others decides {what}: {found.words}"
+                reason = f"text of others decides {what}"
             elif revised:
                 reason = f"{name!r} comes from a plan that was revised after text of others was read"
             else:
-                reason = f"{name!r} depends on text of others: {found.words}"
+                reason = f"{name!r} depends on text of others"
             return Verdict(action=Action.ASK, rule=REVISED if revised else UNTRUSTED, reason=reason)
         scope = self._scope(self.lineage.for_each)
         if name in rules.targets and not self._is_grounded(args[name], scope, self.lineage.revision):

@@ -97,6 +97,19 @@ class Provenance(BaseModel):
         ordered = sorted(self.sources, key=lambda source: source.trusted)
         return "; ".join(dict.fromkeys(source.words for source in ordered)) or "the plan"
 
+    @property
+    def brief(self) -> str:
+        """For people who decide: whose text it holds if it holds any, else where it comes from; two places at most."""
+        told = [source for source in self.sources if not source.trusted] or self.sources
+        words = list(dict.fromkeys(source.words for source in told)) or ["the plan"]
+        return "; ".join(words[:2]) + (f"; and {len(words) - 2} more" if len(words) > 2 else "")
+
+    @property
+    def excerpts(self) -> list[str]:
+        """The text of others that it holds, where it is known; two at most."""
+        texts = [source.text for source in self.sources if source.text and not source.trusted]
+        return list(dict.fromkeys(texts))[:2]
+
 
 class Lineage(BaseModel):
     """What has to be known of a run to say where the arguments of one of its calls come from."""

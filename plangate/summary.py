@@ -160,9 +160,8 @@ def _origins(gate: ApprovalRequest) -> list[str]:
     lines = ["", "Where it comes from:", ""] if gate.provenance else []
     for each in gate.provenance:
         mark = "" if each.trusted else "⚠ "
-        lines.append(f"- `{_inline(each.argument)}`: {mark}`{_inline(each.words)}`")
-        texts = [source.text for source in each.sources if source.text and not source.trusted]
-        lines += [f"    - it says: `{_inline(text)}`" for text in texts[:5]]
+        lines.append(f"- `{_inline(each.argument)}`: {mark}`{_inline(each.brief)}`")
+        lines += [f"    - it says: `{_inline(text)}`" for text in each.excerpts]
     return lines
 
 

@@ -62,14 +62,16 @@ def _arguments(gate: ApprovalRequest) -> RenderableType:
 
 
 def origins(provenance: Sequence[Provenance]) -> RenderableType:
-    """Where arguments come from; of text that others wrote, an excerpt between quotes."""
+    """Where arguments come from, those with text of others first; of that an excerpt between quotes, once."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for each in provenance:
+    told: set[str] = set()
+    for each in sorted(provenance, key=lambda one: one.trusted):
         style = "dim" if each.trusted else "yellow"
-        table.add_row(Text(clean(each.argument), style=style), Text(clean(each.words), style=style))
-        for source in each.sources:
-            if source.text and not source.trusted:
-                table.add_row("", Text(f"“{clean(source.text)}”", style="italic"))
+        table.add_row(Text(clean(each.argument), style=style), Text(clean(each.brief), style=style))
+        for text in each.excerpts:
+            if text not in told:
+                table.add_row("", Text(f"“{clean(text)}”", style="italic"))
+        told.update(each.excerpts)
     return table
