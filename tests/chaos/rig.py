@@ -30,6 +30,8 @@ from tests.fake_model import FakeModel
 ROOT = Path(__file__).parents[2]
 TEMPORAL = Path(sys.executable).parent / "temporal"
 START_SECONDS = 60.0
+SWEEP_SECONDS = 5
+"""Between two looks of a worker for runs that ended without a word."""
 SEARCH_ATTRIBUTES = (
     "PlangateAgent=Keyword",
     "PlangateStatus=Keyword",
@@ -153,7 +155,7 @@ class Rig:
             "PLANGATE_DATA": str(self.data),
             "PLANGATE_DATABASE_URL": self.database_url,
             "PLANGATE_AGENTS": str(self.agents),
-            "PLANGATE_SWEEP_SECONDS": "5",
+            "PLANGATE_SWEEP_SECONDS": str(SWEEP_SECONDS),
             "OPENAI_BASE_URL": self.model.base_url,
             "OPENAI_API_KEY": FAKE_KEY,
             **dict.fromkeys(models, "chaos-1"),

@@ -21,10 +21,11 @@ from tests.chaos.checker import KINDS, Report, Violation, check
 from tests.chaos.farside import make_agents
 from tests.chaos.people import Crowd, Inbox, persist
 from tests.chaos.records import Records, read_records
-from tests.chaos.rig import SECRETS, Rig, running_rig
+from tests.chaos.rig import SECRETS, SWEEP_SECONDS, Rig, running_rig
 from tests.postgres import Postgres
 
 CONSENT = "yes-break-things"
+SWEEPS = 4
 
 
 @dataclass
@@ -139,10 +140,19 @@ class Stage:
             except IndexError:
                 return
 
+    async def _swept(self) -> None:
+        """Wait for the sweeper: a run that it found stuck, and that has gone on since, is noted at its next look."""
+        stuck = "SELECT run FROM dead_letters WHERE state = 'open' AND cause = 'stuck'"
+        for _ in range(SWEEPS):
+            if not await self.rows(stuck):
+                return
+            await asyncio.sleep(SWEEP_SECONDS)
+
     async def judge(self, *, must_end: bool = True, scope: Path | None = None) -> Records:
         """Let the checker look at everything, and add what it finds."""
         rig, crowd, figures = self.rig, self.crowd, self.figures
         client = await rig.client()
+        await self._swept()
         records = await persist(
             lambda: read_records(rig.data, client, database_url=rig.database_url, secrets=SECRETS), seconds=240
         )
