@@ -161,12 +161,9 @@ def make_agents(
     change(support / "data.py", r"placed = dice\.randint\(0, 120\)", "placed = dice.choice((1, 1, 4, 40))")
     change(support / "payments.py", r"^TOTAL_SECONDS = 10\.0$", "TOTAL_SECONDS = 3.0")
     change(support / "scope.md", r"\| Time to decide \| 24 hours \|", f"| Time to decide | {decide} |")
-    for limit in ("£300", "£2,000", r"\$5", r"\$50"):  # of a user and day, and of a day: a storm has many runs
-        change(
-            support / "scope.md",
-            rf"(per user and day|per day) \| {limit} \|",
-            r"\1 | £1,000,000 |" if "£" in limit else r"\1 | $1,000,000 |",
-        )
+    # A storm has many runs, and models that say megabytes.
+    change(support / "scope.md", r"^(\| refund_payment amount \| per (?:user and )?day \|) £[\d,]+", r"\1 £1,000,000")
+    change(support / "scope.md", r"^(\| models \| per [a-z ]+ \|) [\d,]+ tokens", r"\1 1,000,000,000 tokens")
     change(support / "mail.py", r"^SMTP_SECONDS = 3\.0$", "SMTP_SECONDS = 1.5")
     change(support / "tools.py", r'    timeout=30,\n    dependency="mail"', '    timeout=8,\n    dependency="mail"')
     patience = f"effect=\\1,\n    heartbeat={HEARTBEAT_SECONDS},\n    retries={retries},\n    retry_initial=0.2,"
