@@ -138,7 +138,7 @@ def _storage() -> Iterator[Cell]:
             async def scene(stage: Stage, times: int, rule: dict[str, Any] = rule) -> None:
                 await zombies.of_the_database(stage, times, **rule)
 
-            yield Cell(f"database:{kind}:{database}", "Database", f"database: {title}", scene, 40, database)
+            yield Cell(f"database:{kind}:{database}", "Database", f"database: {title}", scene, 20, database)
 
 
 def _others() -> Iterator[Cell]:

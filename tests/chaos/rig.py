@@ -29,7 +29,7 @@ from tests.fake_model import FakeModel
 
 ROOT = Path(__file__).parents[2]
 TEMPORAL = Path(sys.executable).parent / "temporal"
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 SWEEP_SECONDS = 5
 """Between two looks of a worker for runs that ended without a word."""
 SEARCH_ATTRIBUTES = (

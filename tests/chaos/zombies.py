@@ -23,8 +23,13 @@ async def overlapping(stage: Stage, point: str, mode: str, times: int) -> None:
 
 
 async def told_too_late(stage: Stage, word: str, runs: int) -> None:
-    """The far side misbehaves towards every run: see `farside.MISBEHAVIOUR`. No circuit breaker saves it from calls."""
-    stage.rig.environment |= {"PLANGATE_BREAKER_FAILURES": "100000", "PLANGATE_BREAKER_RATE": "1"}
+    """The far side misbehaves towards every run: see `farside.MISBEHAVIOUR`. Circuit breakers hardly help."""
+    stage.rig.environment |= {
+        "PLANGATE_BREAKER_FAILURES": "100000",
+        "PLANGATE_BREAKER_RATE": "1",
+        "PLANGATE_BREAKER_SECONDS": "0.5",
+        "PLANGATE_BREAKER_MAX_SECONDS": "1",
+    }
     await stage.faults()
     cases = stage.errands(lambda run: errand(run, stage.shop, stage.dice, words=f"[{word}]", calm=True), runs)
     await stage.crowd.serve(cases)
