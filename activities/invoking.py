@@ -8,13 +8,14 @@ import functools
 import json
 import re
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from activities.fencing import GaveUp, StillRunning, Window
 from activities.storage.store import Store
 from plangate.errors import ErrorType, PlangateError
 from plangate.runs import INLINE_BYTES, Result
@@ -65,8 +66,9 @@ async def invoke(
     *,
     executor: Executor,
     is_async: bool,
+    window: Window,
 ) -> Any:
-    """Call a tool's function.
+    """Call a tool's function, unless the attempt's time is over.
 
     Args:
         function: The tool's function or its read-back.
@@ -75,23 +77,38 @@ async def invoke(
         context: What it may know.
         executor: Where sync functions run.
         is_async: Whether the function is a coroutine function.
+        window: The attempt's time.
 
     Raises:
-        TimeoutError: When it takes longer than the tool's time limit. A sync function's thread can't be stopped; what
-            it still does can't be seen any more.
+        GaveUp: The attempt's time was over before the function was called.
+        TimeoutError: The function takes longer than what is left. A sync function's thread can't be stopped:
+            `StillRunning` when it goes on.
     """
     values = {name: getattr(args, name) for name in type(args).model_fields}
     if tool.context_parameter is not None:
         values[tool.context_parameter] = context
-    limit = tool.settings.timeout * 0.95
+    too_long = f"it took longer than its limit of {window.limit:g} s"
+    window.check()
+    thread: Future[Any] | None = None
     try:
-        async with asyncio.timeout(limit):
+        async with asyncio.timeout(window.left):
             if is_async:
                 return await function(**values)
             run = functools.partial(contextvars.copy_context().run, functools.partial(function, **values))
-            return await asyncio.get_running_loop().run_in_executor(executor, run)
+            thread = executor.submit(_in_time, run, window)
+            return await asyncio.wrap_future(thread)
     except TimeoutError as error:
-        raise TimeoutError(str(error) or f"it took longer than its limit of {tool.settings.timeout:g} s") from error
+        if thread is not None and thread.cancel():
+            raise GaveUp("no thread was free to run it within its time") from None
+        if thread is not None and not thread.done():
+            raise StillRunning(too_long, thread) from error
+        raise TimeoutError(str(error) or too_long) from error
+
+
+def _in_time(function: Callable[[], Any], window: Window) -> Any:
+    """In its thread, which may have come late: the last look before the effect."""
+    window.check()
+    return function()
 
 
 def encode(tool: Tool, value: Any) -> str:

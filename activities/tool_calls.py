@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 
 import structlog
@@ -22,7 +23,9 @@ from activities import faults, ledger
 from activities.binding import bind_arguments
 from activities.breakers import Breakers, Permit, Refusal
 from activities.catalogue import Catalogue, LoadedAgent
-from activities.effects import AlreadyFailed, Checked, Effects
+from activities.checked import AlreadyFailed, Checked
+from activities.effects import Effects
+from activities.fencing import OF_LIMIT, Held, Window
 from activities.injection.tools import NO_FAULTS, NoFaults
 from activities.invoking import as_result
 from activities.ledger import LedgerState
@@ -108,6 +111,7 @@ class ToolActivities:
 
     async def _check(self, call: ToolCall, attempt: int) -> Checked:
         """Everything that the workflow was told, checked again against what is about to be done."""
+        began = time.monotonic()
         try:
             agent = self._catalogue.get(call.agent)
             tool = agent.tool(call.tool)
@@ -132,8 +136,20 @@ class ToolActivities:
             lines = await self._spending.lines(agent, call, args) if consequential else []
         except Exception as failure:  # noqa: BLE001 - every fault gets its type
             raise self._failure(failure, call, attempt, None) from None
-        permit = Permit(tool.dependency)
-        return Checked(call, agent, tool, tool.arguments.model_validate(given), args, digest, attempt, permit, lines)
+        limit, attempts = _bounds(tool)
+        return Checked(
+            call=call,
+            agent=agent,
+            tool=tool,
+            args=tool.arguments.model_validate(given),
+            json_args=args,
+            digest=digest,
+            attempt=attempt,
+            permit=Permit(tool.dependency),
+            window=Window.since(began, limit=limit),
+            last=attempt >= attempts,
+            lines=lines,
+        )
 
     async def _when_free(self, checked: Checked) -> CallResult:
         """Make the call, unless its dependency is down or it is early, and the ledger doesn't know its end anyway."""
@@ -184,6 +200,8 @@ class ToolActivities:
             text = await self._effects.make(checked)
         except AlreadyFailed as failed:
             return CallResult(error=failed.error)
+        except Held as held:
+            return _waiting_for(held, checked)
         except OverBudget as over:
             return CallResult(over=over.verdict)
         except Exception as failure:  # noqa: BLE001 - every fault gets its type
@@ -205,6 +223,26 @@ class ToolActivities:
 
 
 _NO_SETTINGS = RetrySettings()
+
+
+def _bounds(tool: Tool) -> tuple[float, int]:
+    """Seconds of an attempt and how many are made: the run's, which may be older than the tool's settings."""
+    info = activity.info()
+    given = info.start_to_close_timeout
+    limit = min(tool.settings.timeout, given.total_seconds()) if given else tool.settings.timeout
+    return limit, tool.policy().retries.max_attempts
+
+
+def _waiting_for(held: Held, checked: Checked) -> CallResult:
+    """No call was made; the run waits on a timer, by the server's time."""
+    since_start = checked.window.limit * OF_LIMIT - checked.window.left
+    now = activity.info().started_time + timedelta(seconds=since_start)
+    return CallResult(
+        blocked_until=now + timedelta(seconds=held.seconds),
+        reason="an earlier attempt may still be under way",
+        dependency=checked.tool.dependency,
+        in_doubt=True,
+    )
 
 
 def check_flow(agent: LoadedAgent, tool: Tool, untrusted: Collection[str]) -> None:

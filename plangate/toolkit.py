@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import math
 import typing
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -137,6 +139,10 @@ def _nothing(*_: Any) -> None:
     return None
 
 
+def _for_ever() -> float:
+    return math.inf
+
+
 @dataclass(frozen=True)
 class ToolContext:
     """What a tool may know of the call that it serves. Declare a parameter of this type to receive it."""
@@ -162,6 +168,14 @@ class ToolContext:
     Don't commit it."""
     heartbeat: Callable[..., None] = _nothing
     """Tell Temporal that a long call is alive, with optional details."""
+    deadline: datetime | None = None
+    """When this attempt has to be over, by the worker's clock, in UTC: another one may take its place then."""
+    seconds_left: Callable[[], float] = _for_ever
+    """Seconds until then: bound your client's time-outs by it."""
+
+    def still_mine(self) -> bool:
+        """Whether this attempt may still send. A sync tool asks right before it does, since it can't be stopped."""
+        return self.seconds_left() > 0
 
 
 class ToolSettings(BaseModel):

@@ -196,12 +196,13 @@ ledger = Table(
     Column("error", AnyText),
     Column("intended_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
+    Column("lease_until", UtcDateTime),
     UniqueConstraint("approval_id"),
     Index(None, "run"),
     Index(None, "state"),
 )
 """Effects by idempotency key. `state`: intended, done, failed, unknown, resolved, compensated. An approval is used by
-one row at most."""
+one row at most. `attempt_token`: whose row it is; `lease_until`: until when that attempt may send."""
 
 dead_letters = Table(
     "dead_letters",

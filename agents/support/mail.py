@@ -15,7 +15,7 @@ from plangate import ErrorType, ToolContext, ToolError
 
 from .records import SentEmail
 
-SMTP_SECONDS = 3.0
+SMTP_SECONDS = 2.0
 """For each of the eight exchanges with the mail server; together they stay under the tool's time-out."""
 CHECK_SECONDS = 3.0
 """For a look whether the server is there."""
@@ -29,8 +29,8 @@ def message_id(ctx: ToolContext) -> str:
     return f"{ctx.idempotency_key}@{_sender(ctx).partition('@')[2]}"
 
 
-async def send(ctx: ToolContext, to: str, subject: str, body: str) -> SentEmail:
-    """Hand an e-mail to the mail server.
+def send(ctx: ToolContext, to: str, subject: str, body: str) -> SentEmail:
+    """Hand an e-mail to the mail server; blocks.
 
     Raises:
         ToolError: Transient when the server can't be reached or asks to come back, a business error when it refuses
@@ -42,7 +42,7 @@ async def send(ctx: ToolContext, to: str, subject: str, body: str) -> SentEmail:
     if not to.lower().endswith(tuple(allowed)):
         raise ToolError(f"{to!r} can't be written to: the desk's set-up allows {', '.join(allowed) or 'nobody'}")
     host, port = _server(ctx)
-    await asyncio.to_thread(_deliver, host, port, _message(ctx, to, subject, body))
+    _deliver(ctx, host, port, _message(ctx, to, subject, body))
     return SentEmail(message_id=message_id(ctx), to=to, subject=subject)
 
 
@@ -93,7 +93,7 @@ def _message(ctx: ToolContext, to: str, subject: str, body: str) -> EmailMessage
     return message
 
 
-def _deliver(host: str, port: int, message: EmailMessage) -> None:
+def _deliver(ctx: ToolContext, host: str, port: int, message: EmailMessage) -> None:
     to = str(message["To"])
     try:
         server = smtplib.SMTP(host, port, timeout=SMTP_SECONDS)
@@ -101,6 +101,9 @@ def _deliver(host: str, port: int, message: EmailMessage) -> None:
         raise _lost(to, error, ErrorType.NETWORK) from None
     try:
         with server:
+            if not ctx.still_mine():  # another attempt may be on its way
+                said = f"e-mail to {to!r}: this attempt's time was over before it was sent"
+                raise ToolError(said, transient=True, type=ErrorType.TIMEOUT)
             server.send_message(message)
     except smtplib.SMTPRecipientsRefused as refusal:
         code, answer = next(iter(refusal.recipients.values()))

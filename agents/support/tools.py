@@ -185,14 +185,14 @@ async def find_sent_email(ctx: ToolContext, to: str, subject: str, body: str) ->
     effect="consequential",
     idempotency="check",
     read_back=find_sent_email,
-    timeout=30,
+    timeout=20,
     dependency="mail",
     summary="E-mail {to}: {subject}",
     risk="The customer reads it; it can't be called back.",
     returns="trusted",
     targets={"to"},
 )
-async def send_email(
+def send_email(
     ctx: ToolContext,
     to: Annotated[Email, Field(description="The customer's e-mail address, from their order.")],
     subject: Annotated[str, Field(min_length=1, max_length=150, pattern=r"^[^\r\n]+$", description="Subject line.")],
@@ -200,7 +200,7 @@ async def send_email(
 ) -> SentEmail:
     """Send an e-mail to a customer of the shop; the shop's signature is added. Others can't be written to."""
     ownership.check_address(ctx, to)
-    return await mail.send(ctx, to, subject, body)
+    return mail.send(ctx, to, subject, body)
 
 
 @health("payments")

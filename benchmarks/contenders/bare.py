@@ -3,7 +3,8 @@
 import sys
 
 from activities.breakers import Breakers, Permit
-from activities.effects import Checked, Effects
+from activities.checked import Checked
+from activities.effects import Effects
 from activities.pacing import Pacing
 from workers.worker import main
 

@@ -90,9 +90,9 @@ async def test_a_clear_no_failed_for_sure(bench: Bench) -> None:
 async def test_an_attempt_that_another_one_overtook_takes_nothing_back(bench: Bench, store: Store) -> None:
     call = bench.call("pay", {"amount": 5})
     async with store.transaction() as connection:
-        for attempt in (1, 2):
-            await ledger.claim(connection, call, digest=call.digest, mode=Idempotency.KEY, attempt=attempt)
-        await ledger.not_sent(connection, "k", attempt=1)
+        for attempt in ("one", "two"):
+            await ledger.claim(connection, call, digest=call.digest, mode=Idempotency.KEY, token=attempt, seconds=1)
+        assert not await ledger.not_sent(connection, "k", token="one")
     assert await bench.ledger() == [("k", "intended")]
 
 
@@ -100,8 +100,8 @@ async def test_a_dead_letter_doubts_what_its_run_intended_and_nothing_else(bench
     async with store.transaction() as connection:
         for key, run in (("k1", "r"), ("k2", "r"), ("k3", "other"), ("k4", "r0")):
             call = bench.call("pay", {"amount": 5}, key=key, run=run, call=key)
-            await ledger.claim(connection, call, digest=call.digest, mode=Idempotency.KEY, attempt=1)
-        await ledger.finish(connection, "k2", LedgerState.DONE)
+            await ledger.claim(connection, call, digest=call.digest, mode=Idempotency.KEY, token="one", seconds=1)
+        await ledger.finish(connection, "k2", LedgerState.DONE, token="one")
     request = RunRequest(agent="shop", request="x", user="ann")
     state = RunState(request=request, started_at=NOW, resumed_from=["r0"], error=ErrorPayload(message="bad", step="s"))
     result = RunResult(run="r", agent="shop", outcome=Outcome.FAILED, ended_at=NOW)

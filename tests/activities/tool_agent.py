@@ -10,7 +10,7 @@ import dataclasses
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +197,14 @@ class Bench:
     async def make(self, call: ToolCall, *, attempt: int = 1, env: ActivityEnvironment | None = None) -> CallResult:
         """One attempt."""
         env = env or ActivityEnvironment()
-        env.info = dataclasses.replace(env.info, attempt=attempt, heartbeat_timeout=timedelta(seconds=30))
+        limit = self.agent.tools[call.tool].settings.timeout if call.tool in self.agent.tools else 30.0
+        env.info = dataclasses.replace(
+            env.info,
+            attempt=attempt,
+            heartbeat_timeout=timedelta(seconds=30),
+            start_to_close_timeout=timedelta(seconds=limit),
+            started_time=datetime.now(UTC),
+        )
         env.payload_converter = DATA_CONVERTER.payload_converter
         payload: Payload = DATA_CONVERTER.payload_converter.to_payload(call)
         result: CallResult = await env.run(self.activities.call_tool, [RawValue(payload)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +23,7 @@ BODY = "Dear Rosa,\n\nwe have refunded £62.00.\n.\nThe line above is a single d
 @pytest.fixture
 def send(agent: LoadedAgent) -> Callable[..., Any]:
     async def call(context: ToolContext, to: str = TO, subject: str = SUBJECT, body: str = BODY) -> Any:
-        return await agent.tool("send_email").function(context, to, subject, body)
+        return await asyncio.to_thread(agent.tool("send_email").function, context, to, subject, body)
 
     return call
 
@@ -101,6 +103,34 @@ async def test_a_mail_server_that_says_nothing(
         settings = {"smtp": f"127.0.0.1:{silent.getsockname()[1]}", "recipients": "@example.com"}
         call = ToolContext(idempotency_key="pg1-key", settings=settings)
         assert (await failure(send(call))).type is ErrorType.TIMEOUT
+
+
+async def test_a_mail_server_that_is_cut_off_may_have_taken_it(send: Callable[..., Any]) -> None:
+    """`Network` would say that nothing was sent, and it would be sent again unasked."""
+
+    async def cut_off_after_the_text(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 ready\r\n")
+        while line := (await reader.readline()).decode().strip():
+            if line == "DATA":
+                writer.write(b"354 go on\r\n")
+                await reader.readuntil(b"\r\n.\r\n")
+                break
+            writer.write(b"250 ok\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(cut_off_after_the_text, "127.0.0.1", 0)
+    async with server:
+        settings = {"smtp": f"127.0.0.1:{server.sockets[0].getsockname()[1]}", "recipients": "@example.com"}
+        call = ToolContext(idempotency_key="pg1-key", settings=settings)
+        assert (await failure(send(call))).type is ErrorType.UNAVAILABLE
+
+
+async def test_an_attempt_whose_time_is_over_sends_nothing(
+    send: Callable[..., Any], context: MakeContext, companions: Companions
+) -> None:
+    late = dataclasses.replace(context(companions=companions), seconds_left=lambda: 0.0)
+    assert (await failure(send(late))).type is ErrorType.TIMEOUT
+    assert companions.get("/messages")["count"] == 0
 
 
 @pytest.mark.parametrize("smtp", ["", "localhost", "localhost:smtp"])

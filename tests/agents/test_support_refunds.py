@@ -116,6 +116,19 @@ async def failure(answer: Any) -> ToolError:
     return caught.value
 
 
+async def test_a_connection_that_breaks_may_have_brought_the_refund(refund: Callable[..., Any]) -> None:
+    """`Network` would say that nothing was sent."""
+
+    async def cut_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(cut_off, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        assert (await failure(refund(leading_to(url)))).type is ErrorType.UNAVAILABLE
+
+
 async def test_a_refund_twice_with_one_key_is_one_refund(
     refund: Callable[..., Any], context: MakeContext, companions: Companions
 ) -> None:

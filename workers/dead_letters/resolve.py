@@ -13,7 +13,7 @@ from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.catalogue import Catalogue
-from activities.ledger import LedgerState
+from activities.ledger import LedgerState, busy
 from activities.storage import tables
 from activities.storage.budgets import release
 from activities.storage.dead_letters import closed, locked, note
@@ -65,6 +65,8 @@ async def resolve(store: Store, catalogue: Catalogue, run: str, given: Resolutio
         call = _find(state, given.call, namespace=namespace)
         assert state is not None
         row = await _row(connection, call)
+        if given.answer is not Answer.DONE:
+            await _refuse_while_busy(connection, call)
         at = datetime.now(UTC)
         if given.answer is Answer.DONE:
             text = _result_text(catalogue, state, call, given.result)
@@ -112,6 +114,16 @@ async def _row(connection: AsyncConnection, call: OpenCall) -> Row[Any]:
     if row.state not in UNSURE:
         raise InvalidInput(f"the outcome of {call.call!r} is known ({row.state}); nothing was changed")
     return row
+
+
+async def _refuse_while_busy(connection: AsyncConnection, call: OpenCall) -> None:
+    """What an attempt may still do, nobody can say that it wasn't done."""
+    seconds = await busy(connection, call.key)
+    if seconds:
+        raise InvalidInput(
+            f"an attempt of {call.call!r} may still be under way for {seconds:.0f} s; nothing was changed",
+            details=["look again then; if it did take effect, say --done"],
+        )
 
 
 def _result_text(catalogue: Catalogue, state: RunState, call: OpenCall, value: Any) -> str:
