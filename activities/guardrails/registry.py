@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from activities.guardrails.affording import affordable
 from activities.guardrails.contracts import Answered, Asked, Called, Guardrail
+from activities.guardrails.injection.screening import screen
 from activities.guardrails.normalising import normalise
 from activities.guardrails.reading import readable, within_size
 
@@ -16,6 +17,12 @@ INPUT: tuple[Guardrail[Asked], ...] = (
         "Removes invisible and look-alike characters.",
     ),
     Guardrail("input.size", within_size, ("size.",), "Holds requests to their limits of characters, bytes and tokens."),
+    Guardrail(
+        "input.injection",
+        screen,
+        ("injection.",),
+        "Refuses what reads like instructions to the machine; the outer fence.",
+    ),
     Guardrail("input.forecast", affordable, ("forecast.",), "Refuses what can't fit or would cost too much."),
 )
 """About a request, before any model call."""
