@@ -3,9 +3,7 @@
     | Guardrail | Setting |
     |---|---|
     | Injection screening | 6 points |
-    | Personal data in answers | only the customer's own |
-    | Never says | "best price", guarantee, I promise |
-    | Links in answers | off |
+    | Forecast cost of a run | $0.50 |
 
 What isn't named keeps its default, which is the safe choice; only the word `off` switches something off.
 """
@@ -17,12 +15,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plangate.guardrails import SWITCHES, GuardrailSettings, PersonalData, TooLong, Unsupported
+from plangate.guardrails import SWITCHES, GuardrailSettings, TooLong
 
 _NUMBER = re.compile(r"(\d{1,3}(?:,\d{3})+|\d+)\s*([a-z ]*)", re.IGNORECASE)
 _MONEY = re.compile(r"(?:\$|US\$|USD)\s*(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s*(?:USD|US dollars|dollars)", re.IGNORECASE)
-_COUNTRY = re.compile(r"[A-Z]{2}")
-_PHRASE = re.compile(r'"([^"]+)"|“([^”]+)”|([^,;"“”]+)')
 
 
 @dataclass(frozen=True)
@@ -65,21 +61,6 @@ def _money(text: str) -> float:
     return amount
 
 
-def _countries(text: str) -> tuple[str, ...]:
-    codes = tuple(part for part in re.split(r"[\s,;]+|\band\b", text) if part)
-    if not codes or not all(_COUNTRY.fullmatch(code) for code in codes):
-        raise ValueError
-    return codes
-
-
-def _phrases(text: str) -> tuple[str, ...]:
-    found = tuple(" ".join("".join(part).split()) for part in _PHRASE.findall(text))
-    phrases = tuple(phrase for phrase in found if phrase)
-    if not phrases or any(len(phrase) < 3 for phrase in phrases):
-        raise ValueError
-    return phrases
-
-
 def _nothing(text: str) -> None:
     raise ValueError
 
@@ -87,19 +68,9 @@ def _nothing(text: str) -> None:
 _ON = "'on' or 'off'"
 ROWS = {
     "Normalisation": _Row("", _nothing, _ON),
-    "Scope check": _Row("", _nothing, _ON),
-    "Claims of what was done": _Row("", _nothing, _ON),
-    "Promises": _Row("", _nothing, _ON),
-    "Links in answers": _Row("", _nothing, _ON),
     "Injection screening": _Row(
         "injection_points", _count("point", 1, 100), "'on', 'off', or from 1 to 100 points, for example '5 points'"
     ),
-    "Personal data in answers": _Row(
-        "personal_data", _one_of(*PersonalData), "'only the customer's own', 'never' or 'off'"
-    ),
-    "Facts that nothing supports": _Row("unsupported", _one_of(*Unsupported), "'removed', 'flagged' or 'off'"),
-    "Never says": _Row("never_says", _phrases, "words or phrases of three letters or more with commas between them"),
-    "Phone numbers of": _Row("phone_regions", _countries, "countries by their two letters, for example 'GB, US, DE'"),
     "Request in bytes": _Row(
         "request_bytes", _count("byte", 1, 1_000_000), "1 to 1,000,000 bytes, for example '64,000 bytes'"
     ),
@@ -109,11 +80,6 @@ ROWS = {
     "A request that is too long": _Row("too_long", _one_of(*TooLong), "'refused' or 'cut off'"),
     "Forecast cost of a run": _Row(
         "forecast_usd", _money, "an amount in US dollars above 0 and up to 10,000, for example '$0.50'"
-    ),
-    "Length of an answer": _Row(
-        "answer_characters",
-        _count("character", 100, 60_000),
-        "100 to 60,000 characters, as in '8,000 characters'",
     ),
 }
 """The rows by name."""

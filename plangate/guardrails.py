@@ -14,22 +14,6 @@ class TooLong(StrEnum):
     CUT = "cut off"
 
 
-class PersonalData(StrEnum):
-    """Which personal data an answer may contain. Secrets (passwords, keys) and whole card numbers never stay."""
-
-    OWN = "only the customer's own"
-    """What the request itself says, and what stands in the requester's own results."""
-    NEVER = "never"
-
-
-class Unsupported(StrEnum):
-    """What becomes of a sentence of the answer that nothing supports."""
-
-    REMOVED = "removed"
-    FLAGGED = "flagged"
-    """It stays, and a last line says what couldn't be confirmed."""
-
-
 class GuardrailSettings(BaseModel):
     """The bounds and choices of guardrails; all have safe defaults."""
 
@@ -44,22 +28,10 @@ class GuardrailSettings(BaseModel):
     """Points of suspicion at which a request is refused; docs/guardrails.md has the rules with theirs."""
     forecast_usd: float | None = Field(default=None, gt=0, le=10_000)
     """A run that is forecast to cost more isn't begun."""
-    personal_data: PersonalData = PersonalData.OWN
-    phone_regions: tuple[str, ...] = ("GB", "US", "DE", "FR", "ES", "IT", "NL", "PL", "PT", "AT", "CH", "IE")
-    """Countries whose phone numbers are recognised without their country code."""
-    unsupported: Unsupported = Unsupported.REMOVED
-    never_says: tuple[str, ...] = ()
-    answer_characters: int = Field(default=8_000, ge=100, le=60_000)
 
 
 SWITCHES = {
     "Normalisation": "input.normalise",
     "Injection screening": "input.injection",
-    "Scope check": "input.scope",
-    "Personal data in answers": "output.pii",
-    "Facts that nothing supports": "output.grounding",
-    "Claims of what was done": "output.claims",
-    "Promises": "output.promises",
-    "Links in answers": "output.links",
 }
 """How a scope file names the guardrails that it can switch off, and their names; all others can't be switched off."""

@@ -19,7 +19,7 @@ _PROGRAMS = {
     "doctor": ("workers.doctor", [], "Say what is reachable, what is missing, and what to do."),
     "agents": ("workers.agents", [], "Agents: list, show, validate, new."),
     "plan": ("workers.agents", ["plan"], "Plans: validate FILE --agent AGENT."),
-    "check": ("workers.check", [], "Say of a plan what would be asked and why: --plan FILE --agent AGENT."),
+    "check": ("workers.check", [], "Say what guardrails make of a text, or of a plan (--plan FILE): --agent AGENT."),
     "dead-letters": (
         "workers.dead_letters",
         [],

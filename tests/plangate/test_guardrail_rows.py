@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plangate.guardrails import SWITCHES, GuardrailSettings, PersonalData, TooLong, Unsupported
+from plangate.guardrails import SWITCHES, GuardrailSettings, TooLong
 from plangate.scope import parse_scope
 
 HEAD = """# Shop
@@ -38,17 +38,12 @@ def test_without_the_section_everything_is_on() -> None:
 
 def test_every_row_can_be_set() -> None:
     found, problems = read(
-        "Injection screening | 7 points", "personal data in answers | Only the customer’s own",
-        "Facts that nothing supports | flagged", 'Never says | "best price", guarantee, I promise',
-        "Phone numbers of | GB, US and DE", "Request in bytes | 9,000 bytes", "Request in tokens | 500 tokens",
-        "A request that is too long | cut off", "Forecast cost of a run | $0.50",
-        "Length of an answer | 900 characters",
+        "Injection screening | 7 points", "Request in bytes | 9,000 bytes", "request in tokens | 500 tokens",
+        "A request that is too long | Cut off", "Forecast cost of a run | $0.50",
     )  # fmt: skip
     assert problems == []
     assert found == GuardrailSettings(
-        injection_points=7, personal_data=PersonalData.OWN, unsupported=Unsupported.FLAGGED,
-        never_says=("best price", "guarantee", "I promise"), phone_regions=("GB", "US", "DE"), request_bytes=9000,
-        request_tokens=500, too_long=TooLong.CUT, forecast_usd=0.5, answer_characters=900,
+        injection_points=7, too_long=TooLong.CUT, request_bytes=9000, request_tokens=500, forecast_usd=0.5
     )  # fmt: skip
 
 
@@ -70,19 +65,17 @@ def test_a_switch_needs_the_word_off(name: str) -> None:
         ("Forecast cost of a run | 12", "US dollars"),
         ("Injection screening | 0 points", "1 to 100 points"),
         ("Request in bytes | 9,000 tokens", "for example '64,000 bytes'"),
-        ("Phone numbers of | Britain", "'GB, US, DE'"),
-        ("Never says | ,", "words or phrases"),
         ("Injection screning | off", "did you mean 'Injection screening'?"),
         ("Size limits | off", "unknown guardrail 'Size limits'"),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_what_is_allowed(row: str, words: str) -> None:
-    _, problems = read("Promises | off", row)
+    _, problems = read("Normalisation | off", row)
     ((line, text),) = problems
     assert line == 17
     assert words in text
 
 
 def test_a_row_twice() -> None:
-    _, problems = read("Promises | off", "promises | on")
-    assert problems == [(17, "the guardrail 'Promises' stands twice; first in line 16")]
+    _, problems = read("Normalisation | off", "normalisation | on")
+    assert problems == [(17, "the guardrail 'Normalisation' stands twice; first in line 16")]

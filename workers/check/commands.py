@@ -10,6 +10,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,18 +22,27 @@ from plangate.errors import ErrorType, InvalidInput, PlangateError
 from plangate.runs import RunRequest
 from workers.check import page
 from workers.check.plans import check_plan_file
+from workers.check.texts import check_text, show_text
 
 EXIT_PROBLEMS = 1
 EXIT_USAGE = 2
 EXIT_BUG = 70
+MAX_BYTES = 2_000_000
+"""Of a request that is read from a file."""
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
 @app.command()
 def check(
-    plan: Annotated[str, typer.Option("--plan", metavar="FILE", help="A plan, YAML or JSON; - is standard input.")],
-    agent: Annotated[str, typer.Option("--agent", help="The agent that is to carry it out.")],
+    agent: Annotated[str, typer.Option("--agent", help="The agent that it is for.")],
+    text: Annotated[
+        str | None, typer.Argument(metavar="[TEXT]", help="A request; - is standard input.", show_default=False)
+    ] = None,
+    file: Annotated[str, typer.Option("--file", metavar="FILE", help="A request in a file.")] = "",
+    plan: Annotated[
+        str, typer.Option("--plan", metavar="FILE", help="A plan, YAML or JSON; - is standard input.")
+    ] = "",
     request: Annotated[
         str, typer.Option("--request", help="What the person asks; it names what calls may be about.")
     ] = "",
@@ -44,7 +54,12 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Say of a plan what would be asked, of whom and why, with the origin of every argument. Runs nothing."""
+    """Say what guardrails make of a request, or what a plan would ask, of whom and why. Runs nothing."""
+    if sum((text is not None, bool(file), bool(plan))) != 1:
+        raise InvalidInput("give exactly one of: a text, --file FILE with a text, --plan FILE")
+    if not plan:
+        _check_text(_text(text, file), _agent(agent, agents), as_json=as_json)
+        return
     given = RunRequest(agent=agent, request=request, user=user, input=_object(input))
     found = check_plan_file(plan, _agent(agent, agents), given, ModelAccessSettings())
     if as_json:
@@ -53,6 +68,29 @@ def check(
         page.show(found)
     if found.problems or found.blocked:
         raise typer.Exit(EXIT_PROBLEMS)
+
+
+def _check_text(text: str, agent: LoadedAgent, *, as_json: bool) -> None:
+    found = check_text(text, agent, ModelAccessSettings.load())
+    if as_json:
+        _write(found.data())
+    else:
+        show_text(found)
+    if found.refused:
+        raise typer.Exit(EXIT_PROBLEMS)
+
+
+def _text(text: str | None, file: str) -> str:
+    """The request, wherever it stands; bytes that are no UTF-8 stay visible as what they are."""
+    if text is not None and text != "-":
+        return text
+    try:
+        data = Path(file).read_bytes() if file else sys.stdin.buffer.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InvalidInput(f"{file!r} can't be read: {error.strerror or error}") from None
+    if len(data) > MAX_BYTES:
+        raise InvalidInput(f"the text is larger than {MAX_BYTES:,} bytes")
+    return data.decode("utf-8", "replace")
 
 
 def main(arguments: Sequence[str]) -> int:
