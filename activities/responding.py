@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from temporalio import activity
 
+from activities.guardrails.answers import Answers
+from activities.guardrails.registry import OUTPUT
 from activities.models import Message, ModelCall, ModelClient, Purpose, Role
 from activities.models.beats import Beats
 from activities.models.errors import application_error
@@ -40,7 +42,8 @@ class RespondingActivities:
         """Ask the answering model for the answer's text.
 
         With `task.stream` the text so far goes into the heartbeats' details as `{"text", "attempt"}`. A new attempt
-        starts from nothing, which is what `attempt` is there to tell.
+        starts from nothing, which is what `attempt` is there to tell. Only what has passed the output guardrails is
+        shown; an answer that they refuse has no text, and a verdict.
 
         Raises:
             ApplicationError: Retryable when the endpoint failed for now; else with type `ModelRefused`, `ModelEmpty` or
@@ -49,10 +52,12 @@ class RespondingActivities:
         agent = find_agent(self._agents, task.agent)
         results = await load_by_step(self._results, task.results)
         results.update(task.answers)
+        answers = Answers(agent, task, results, OUTPUT)
         with Beats(task.failed) as beats:
+            shown = answers.watched(beats.text) if task.stream else None
             call = self._call(agent, task, self._message(agent, task, results), beats)
             try:
-                completion = await self._models.complete(call, beats.text if task.stream else None)
+                completion = await self._models.complete(call, shown)
             except Early as early:
                 return Answer(text="", early=early.wait)
         if completion.problem is not None:
@@ -63,7 +68,8 @@ class RespondingActivities:
                 attempt=beats.attempt,
             )
         await self._models.remember(call, completion)
-        return Answer(text=completion.text.strip(), usage=completion.usage)
+        answer = answers.judge(completion.text.strip())
+        return answer.model_copy(update={"usage": completion.usage})
 
     def _cached_instructions(self, agent: Agent) -> str:
         known = self._instructions.get(agent.name)

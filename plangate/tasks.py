@@ -211,6 +211,8 @@ class RespondTask(BaseModel):
     answers: dict[str, Any] = Field(default_factory=dict)
     """Step id → what a person answered in its place, and fixed fallback values."""
     gaps: list[str] = Field(default_factory=list)
+    input: dict[str, Any] = Field(default_factory=dict)
+    """The run's structured input: what output guardrails know of what was asked."""
     stream: bool = False
     repairs: int = 0
     """How often plans were sent back with their mistakes: a sign of how sure the planner was."""

@@ -44,6 +44,11 @@ async def answer(execution: Execution, note: Callable[[str, str, str | None], No
     else:
         state.usage = state.usage.plus(written.usage)
         state.answer = written.text
+        if written.verdict is not None:
+            note("held back", f"the answer isn't shown: {written.verdict.reason} ({written.verdict.rule})", None)
+            state.outcome = outcome
+            state.answer = f"{written.verdict.reason}\n\n{plain_answer(state)}"
+            outcome = Outcome.DEGRADED if outcome is Outcome.COMPLETED else outcome
         state.add_verdicts(written.verdicts)
         state.confidence, state.doubts = written.confidence, written.doubts
     state.outcome, state.phase = outcome, Phase.ENDED
@@ -65,6 +70,7 @@ def _task(execution: Execution, outcome: Outcome) -> RespondTask:
         results=execution.engine.result_keys(),
         answers=execution.engine.fixed_results(),
         gaps=summary.gaps(state),
+        input=request.input,
         stream=request.stream,
         repairs=state.repairs,
     )

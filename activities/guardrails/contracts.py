@@ -90,12 +90,15 @@ class Guardrail(Generic[Subject]):
         check: The function. What it raises blocks: a guardrail fails closed.
         rules: Ids of the rules that its verdicts name, beginnings included (`injection.` for all of them).
         about: What it does, in one sentence that an owner understands.
+        beginnings: Of an output guardrail: whether it can judge the beginning of an answer that is still being written,
+            so that what people have read of it stays. Others keep an answer back until it is whole.
     """
 
     name: str
     check: Callable[[Subject], Said | Awaitable[Said]]
     rules: tuple[str, ...]
     about: str
+    beginnings: bool = False
 
     @property
     def kind(self) -> Kind:

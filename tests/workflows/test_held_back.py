@@ -1,0 +1,29 @@
+"""An answer that an output guardrail refuses: the run ends, and people read the plain answer and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from activities import responding
+from activities.guardrails.contracts import Answered, Guardrail, Said
+from plangate.policy import Action, Verdict
+from plangate.runs import Outcome
+from tests.workflows.desk import Desk
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def no_cats(answered: Answered) -> Said:
+    return Verdict(action=Action.BLOCK, rule="cats.any", reason="No cats here.") if "cat" in answered.text else None
+
+
+async def test_a_refused_answer_becomes_the_plain_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = Guardrail("output.cats", no_cats, ("cats.",), "No cats.")
+    monkeypatch.setattr(responding, "OUTPUT", (guard,))
+    desk.model.script("The cat has it.")
+    result = await desk.run(plan={"steps": [{"id": "a", "tool": "look", "args": {"value": 1}}]}, input={"n": 1})
+    assert result.outcome is Outcome.DEGRADED
+    assert result.answer.startswith("No cats here.\n\nHere is what was done.\nDone:\n- ")
+    assert "cat has" not in result.model_dump_json()
+    assert [(verdict.guard, verdict.action) for verdict in result.verdicts] == [("output.cats", Action.BLOCK)]
+    assert "block by cats.any: No cats here." in result.summary
