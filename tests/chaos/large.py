@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from itertools import pairwise
 
 from tests.chaos.cases import Case
 from tests.chaos.checker import fingerprint
 from tests.chaos.deciding import refund
+from tests.chaos.people import RPC, persist
 from tests.chaos.scene import Stage
 
 RESULT_BYTES = 3_000_000
@@ -15,8 +17,10 @@ LARGEST_HISTORY = 51_200
 """Temporal's limit of events."""
 MOST_IN_HISTORY = 256 * 1024
 """Bytes of one event at most: far below the 2 MB that a payload may have."""
-EVENTS_A_CALL = 5
-"""About so many events cost one item of a list."""
+LIST, LISTS = 250, 8
+"""Items of a list, and lists one after the other."""
+BURST = 1000
+GATE = "SELECT id, digest, deadline FROM approvals WHERE call = 'finish'"
 
 
 async def result(stage: Stage, runs: int) -> None:
@@ -50,31 +54,36 @@ async def result(stage: Stage, runs: int) -> None:
 
 
 async def run(stage: Stage, events: int) -> None:
-    """A run of so many events, with a gate that waits through all of them and a refund at each end."""
+    """A run of so many events: lists of calls, and decisions about other arguments while they are worked through.
+
+    A gate waits through all of it. There is a refund before and one after.
+    """
     await stage.faults()
     stage.crowd.answers = False
-    stage.crowd.patience = 3600.0
+    stage.crowd.patience = 1800.0
     first, last = refund(f"s{stage.seed}-first", stage.shop, 12.0), refund(f"s{stage.seed}-last", stage.shop, 26.0)
-    items = events // EVENTS_A_CALL
     begin, end = first.plan["steps"][0]["args"], last.plan["steps"][0]["args"]
     steps = [
         {"id": "begin", "tool": "refund_payment", "args": begin},
-        {"id": "end", "tool": "refund_payment", "args": end},
-        {"id": "count", "tool": "count_up", "args": {"size": items // 2}, "after": ["begin"]},
-        {"id": "each", "tool": "tick", "args": {"number": {"$ref": "item"}}, "for_each": "count"},
-        {"id": "again", "tool": "tick", "args": {"number": {"$ref": "item"}}, "for_each": "count"},
+        {"id": "finish", "tool": "refund_payment", "args": end},
+        {"id": "count", "tool": "count_up", "args": {"size": LIST}, "after": ["begin"]},
     ]
-    case = Case(f"s{stage.seed}-long", {"goal": "Count for long.", "steps": steps}, f"{first.about} and {last.about}")
+    lists = [f"list{number}" for number in range(LISTS)]
+    for before, name in pairwise(["count", *lists]):
+        item = {"tool": "tick", "args": {"number": {"$ref": "item"}}, "for_each": "count", "after": [before]}
+        steps.append({"id": name, **item})
+    case = Case(f"s{stage.seed}-long", {"goal": "Count.", "steps": steps}, f"{first.about} and {last.about}")
     case.meant[fingerprint("refund_payment", begin)] = case.meant[fingerprint("refund_payment", end)] = 1
     killing = asyncio.create_task(_kill(stage, every=20.0))
     await stage.crowd.start(case)
-    while not await stage.rows("SELECT 1 FROM approvals"):  # noqa: ASYNC110 - a database tells nobody
+    while not await stage.rows(GATE):  # noqa: ASYNC110 - a database tells nobody
         await asyncio.sleep(0.2)
-    (before,) = await stage.rows("SELECT id, digest, deadline FROM approvals")
-    done = "SELECT count(*) AS items FROM results WHERE step IN ('each', 'again')"
-    while (await stage.rows(done))[0]["items"] < items:  # noqa: ASYNC110
+    (before,) = await stage.rows(GATE)
+    sent = await _flood(stage, case.run, before["id"], events)
+    items = "SELECT count(*) AS items FROM results WHERE step LIKE 'list%'"
+    while (await stage.rows(items))[0]["items"] < LIST * LISTS:  # noqa: ASYNC110
         await asyncio.sleep(1.0)
-    (after,) = await stage.rows("SELECT id, digest, deadline FROM approvals")
+    (after,) = await stage.rows(GATE)
     if before != after:
         stage.wrong("lost", case.run, f"its gate was {before}, and is {after}")
     await stage.crowd.say(case.run, "approve", {"approval": after["id"], "digest": after["digest"], "by": "kim"})
@@ -86,11 +95,35 @@ async def run(stage: Stage, events: int) -> None:
     longest = max(execution.length for execution in executions)
     if longest >= LARGEST_HISTORY:
         stage.wrong("lost", case.run, f"one of its histories has {longest:,} events")
-    keys = [row["key"] for step in ("each", "again") for row in records.of("results", step=step)]
-    if len(keys) != len(set(keys)) or len(keys) != items:
+    keys = [row["key"] for row in records.tables["results"] if row["step"] in lists]
+    if len(keys) != len(set(keys)) or len(keys) != LIST * LISTS:
         stage.wrong("doubles", case.run, f"{len(keys)} results of {len(set(keys))} items")
-    stage.figures.what |= {"executions": len(executions), "longest history": longest}
+    stale = len(records.of("decisions", run=case.run, status="stale"))
+    if stale != sent:
+        stage.wrong("lost", case.run, f"{sent} decisions about other arguments were sent, {stale} are recorded")
+    stage.figures.what |= {"executions": len(executions), "longest history": longest, "decisions": sent}
     stage.figures.faults += sum(execution.length for execution in executions)
+
+
+async def _flood(stage: Stage, run: str, gate: str, events: int) -> int:
+    """Send decisions about other arguments until a run has so many events."""
+    client, slots, sent = stage.crowd.client, asyncio.Semaphore(20), 0
+    handle = client.get_workflow_handle(run)
+
+    async def say(number: int) -> None:
+        wrong = {"approval": gate, "digest": f"{number:064x}", "by": "nobody"}
+        async with slots:
+            await persist(lambda: handle.signal("approve", wrong, rpc_timeout=RPC))
+
+    while True:
+        length = 0
+        async for each in client.list_workflows(f"WorkflowId = '{run}'"):
+            described = await client.get_workflow_handle(run, run_id=each.run_id).describe()
+            length += described.history_length
+        if length >= events:
+            return sent
+        await asyncio.gather(*(say(sent + number) for number in range(BURST)))
+        sent += BURST
 
 
 async def _kill(stage: Stage, every: float = 3.0) -> None:

@@ -74,22 +74,23 @@ def _markdown(cells: list[Cell], progress: Progress) -> Iterator[str]:
         yield "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|"
         for cell in members:
             figures, systems = progress.load(cell)
-            yield (
-                _row(cell, figures)
-                if systems
-                else f"| {cell.title} | `{cell.name}` | not played | {cell.required:,} | | | | | | |"
-            )
+            yield _row(cell, figures) if systems else _not_played(cell)
     yield from ("", *_totals(cells, progress))
+
+
+def _title(cell: Cell) -> str:
+    if not cell.name.endswith(cell.database):
+        return cell.title
+    return f"{cell.title}, {'SQLite' if cell.database == 'sqlite' else 'PostgreSQL'}"
+
+
+def _not_played(cell: Cell) -> str:
+    return f"| {_title(cell)} | `{cell.name}` | not played | {cell.required:,} |{' |' * 6}"
 
 
 def _row(cell: Cell, figures: Figures) -> str:
     counts = [figures.count(kind) for kind in ("doubles", "unapproved", "lost", "leaks")]
     shown = [f"**{count}**" if count and not cell.finds else str(count) for count in counts]
-    where = (
-        ""
-        if ":" not in cell.name or cell.database not in cell.name
-        else f", {'SQLite' if cell.database == 'sqlite' else 'PostgreSQL'}"
-    )
     cut = "" if figures.faults >= cell.required else " (fewer)"
     numbers = [
         f"{figures.faults:,}{cut}",
@@ -98,7 +99,7 @@ def _row(cell: Cell, figures: Figures) -> str:
         f"{figures.effects.total():,}",
         *shown,
     ]
-    return f"| {cell.title}{where} | `{cell.name}` | {' | '.join(numbers)} |"
+    return f"| {_title(cell)} | `{cell.name}` | {' | '.join(numbers)} |"
 
 
 def _totals(cells: list[Cell], progress: Progress) -> Iterator[str]:

@@ -31,6 +31,7 @@ async def told_too_late(stage: Stage, word: str, runs: int) -> None:
         "PLANGATE_BREAKER_MAX_SECONDS": "1",
     }
     await stage.faults()
+    stage.crowd.patience = 900.0  # a call in doubt is asked about for as long as the tool allows in all
     cases = stage.errands(lambda run: errand(run, stage.shop, stage.dice, words=f"[{word}]", calm=True), runs)
     await stage.crowd.serve(cases)
     await stage.judge()
