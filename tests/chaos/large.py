@@ -69,8 +69,13 @@ async def run(stage: Stage, events: int) -> None:
         {"id": "count", "tool": "count_up", "args": {"size": LIST}, "after": ["begin"]},
     ]
     lists = [f"list{number}" for number in range(LISTS)]
-    for before, name in pairwise(["count", *lists]):
-        item = {"tool": "tick", "args": {"number": {"$ref": "item"}}, "for_each": "count", "after": [before]}
+    for number, (before, name) in enumerate(pairwise(["count", *lists])):  # no two calls are alike: that is a loop
+        item = {
+            "tool": "tick",
+            "args": {"number": {"$ref": "item"}, "bytes": number},
+            "for_each": "count",
+            "after": [before],
+        }
         steps.append({"id": name, **item})
     case = Case(f"s{stage.seed}-long", {"goal": "Count.", "steps": steps}, f"{first.about} and {last.about}")
     case.meant[fingerprint("refund_payment", begin)] = case.meant[fingerprint("refund_payment", end)] = 1

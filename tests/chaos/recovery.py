@@ -33,6 +33,8 @@ from tests.chaos.report import DOCS
 from tests.chaos.rig import ROOT, clean_environment
 
 STEPS = 12
+FIRST_ORDER = 2001
+"""Each step looks at another order: the same call again and again is taken for a loop."""
 BEGIN, END = (
     "<!-- recovery: begin, written by `python -m tests.chaos.recovery --write-docs` -->",
     "<!-- recovery: end -->",
@@ -77,7 +79,7 @@ async def one_death(client: Client, data: Path, run: str, dice: random.Random) -
     Returns:
         Seconds until the next step started, and what the worker was doing.
     """
-    steps = [{"id": f"s{n}", "tool": "get_order", "args": {"order_id": "1042"}} for n in range(STEPS)]
+    steps = [{"id": f"s{n}", "tool": "get_order", "args": {"order_id": str(FIRST_ORDER + n)}} for n in range(STEPS)]
     for before, step in pairwise(steps):
         step["after"] = [before["id"]]  # type: ignore[assignment]
     plan = {"goal": "Look often.", "steps": steps}
