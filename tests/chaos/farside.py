@@ -159,13 +159,13 @@ def make_agents(
     (support / "services.py").write_text(numbers + SERVICES, encoding="utf-8")
     change(support / "data.py", r"^ORDERS = 320$", f"ORDERS = {ORDERS}")
     change(support / "data.py", r"placed = dice\.randint\(0, 120\)", "placed = dice.choice((1, 1, 4, 40))")
-    change(support / "payments.py", r"^TOTAL_SECONDS = 10\.0$", "TOTAL_SECONDS = 3.0")
+    change(support / "payments.py", r"^TOTAL_SECONDS = [\d.]+$", "TOTAL_SECONDS = 3.0")
     change(support / "scope.md", r"\| Time to decide \| 24 hours \|", f"| Time to decide | {decide} |")
     # A storm has many runs, and models that say megabytes.
     change(support / "scope.md", r"^(\| refund_payment amount \| per (?:user and )?day \|) £[\d,]+", r"\1 £1,000,000")
     change(support / "scope.md", r"^(\| models \| per [a-z ]+ \|) [\d,]+ tokens", r"\1 1,000,000,000 tokens")
-    change(support / "mail.py", r"^SMTP_SECONDS = 3\.0$", "SMTP_SECONDS = 1.5")
-    change(support / "tools.py", r'    timeout=30,\n    dependency="mail"', '    timeout=8,\n    dependency="mail"')
+    change(support / "mail.py", r"^SMTP_SECONDS = [\d.]+$", "SMTP_SECONDS = 1.5")
+    change(support / "tools.py", r'    timeout=\d+,\n    dependency="mail"', '    timeout=8,\n    dependency="mail"')
     patience = f"effect=\\1,\n    heartbeat={HEARTBEAT_SECONDS},\n    retries={retries},\n    retry_initial=0.2,"
     change(support / "tools.py", r"(?<=\n)    retries=5,\n    retry_max=30,\n", "    retry_max=3,\n")
     change(support / "tools.py", r'    idempotency="(ledger|check)",', '    idempotency="\\1",\n    retry_max=3,')
