@@ -14,6 +14,7 @@ from activities.models import Completion, Message, ModelCall, ModelClient, Purpo
 from activities.models.beats import Beats
 from activities.models.budgeting import BudgetUsedUp
 from activities.models.errors import application_error
+from activities.models.falling_back import ModelsInOrder
 from activities.models.turns import Early
 from activities.pacing import PATIENCE
 from activities.prompts.excerpts import fitting
@@ -80,10 +81,12 @@ class PlanningActivities:
         with Beats(task.failed) as beats:
             messages = [Message("user", await self._message(agent, task))]
             usage = Usage()
+            names = self._models.settings.models_for(Role.PLAN, agent.settings.models)
+            models = ModelsInOrder(self._models, names, beats.seconds)
             for repair in range(MAX_REPAIRS + 1):
                 call = self._call(agent, task, messages, beats, repair)
                 try:
-                    completion = await self._models.complete(call)
+                    completion = await models.complete(call)
                 except Early as early:
                     return PlanOutcome(action="wait", usage=usage, early=early.wait)
                 except BudgetUsedUp as spent:
@@ -91,8 +94,9 @@ class PlanningActivities:
                 usage = usage.plus(completion.usage)
                 attempt = _read(completion, agent, task)
                 if attempt.proposal is not None:
-                    await self._models.remember(call, completion)
-                    return _outcome(attempt.proposal, agent, usage, repair)
+                    await models.remember(call, completion)
+                    outcome = _outcome(attempt.proposal, agent, usage, repair)
+                    return outcome.model_copy(update={"fell_back": models.told})
                 if attempt.type is ErrorType.MODEL_REFUSED:
                     break
                 if completion.text:

@@ -9,6 +9,7 @@ from activities.guardrails.registry import OUTPUT
 from activities.models import Message, ModelCall, ModelClient, Purpose, Role
 from activities.models.beats import Beats
 from activities.models.errors import application_error
+from activities.models.falling_back import ModelsInOrder
 from activities.models.turns import Early
 from activities.planning import Agents, find_agent
 from activities.prompts.excerpts import fitting
@@ -56,8 +57,10 @@ class RespondingActivities:
         with Beats(task.failed) as beats:
             shown = answers.watched(beats.text) if task.stream else None
             call = self._call(agent, task, self._message(agent, task, results), beats)
+            names = self._models.settings.models_for(Role.ANSWER, agent.settings.models)
+            models = ModelsInOrder(self._models, names, beats.seconds)
             try:
-                completion = await self._models.complete(call, shown)
+                completion = await models.complete(call, shown)
             except Early as early:
                 return Answer(text="", early=early.wait)
         if completion.problem is not None:
@@ -67,9 +70,9 @@ class RespondingActivities:
                 f"answering failed: the model {model!r} gave no usable answer: {completion.explanation}",
                 attempt=beats.attempt,
             )
-        await self._models.remember(call, completion)
+        await models.remember(call, completion)
         answer = answers.judge(completion.text.strip())
-        return answer.model_copy(update={"usage": completion.usage})
+        return answer.model_copy(update={"usage": completion.usage, "fell_back": models.told})
 
     def _cached_instructions(self, agent: Agent) -> str:
         known = self._instructions.get(agent.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from plangate.action_limits import ActionLimit
 from plangate.forecasts import Forecast
@@ -107,13 +107,20 @@ class ScopeProblem(BaseModel):
 
 
 class ModelSettings(BaseModel):
-    """Which model does what; names are pinned versions."""
+    """Which model does what; names are pinned versions. A list names fallbacks in their order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    plan: str = ""
-    answer: str = ""
-    screen: str = ""
+    plan: str | list[str] = ""
+    answer: str | list[str] = ""
+    screen: str | list[str] = ""
+
+    @field_validator("plan", "answer", "screen")
+    @classmethod
+    def _names(cls, value: str | list[str]) -> str | list[str]:
+        if isinstance(value, list) and (not value or not all(each.strip() for each in value)):
+            raise ValueError("a list of models has at least one, and none without a name")
+        return value
 
 
 class CacheSettings(BaseModel):

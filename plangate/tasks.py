@@ -67,6 +67,8 @@ class PlanOutcome(BaseModel):
     repairs: int = 0
     early: Wait | None = None
     """There is no plan yet, since it is not its turn."""
+    fell_back: list[str] = Field(default_factory=list)
+    """Which models were not to be had, in words."""
 
 
 class BindTask(BaseModel):
@@ -236,6 +238,8 @@ class Answer(BaseModel):
     """Why the confidence isn't 1."""
     early: Wait | None = None
     """There is no answer yet, since it is not its turn."""
+    fell_back: list[str] = Field(default_factory=list)
+    """Which models were not to be had, in words."""
 
 
 class RecordTask(BaseModel):

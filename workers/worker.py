@@ -161,7 +161,8 @@ def make_pacing(store: Store, catalogue: Catalogue, settings: Settings) -> Pacin
 
 def models_in_use(settings: ModelAccessSettings, catalogue: Catalogue) -> set[str]:
     """The models that runs of these agents ask, except those that the operator gave a price."""
-    names = {settings.model_for(role, agent.settings.models) for agent in catalogue.agents.values() for role in Role}
+    agents = catalogue.agents.values()
+    names = {name for agent in agents for role in Role for name in settings.models_for(role, agent.settings.models)}
     return names - settings.prices.keys()
 
 

@@ -44,6 +44,8 @@ async def answer(execution: Execution, note: Callable[[str, str, str | None], No
     else:
         state.usage = state.usage.plus(written.usage)
         state.answer = written.text
+        for told in written.fell_back:
+            note("fallback", told, None)
         if written.verdict is not None:
             note("held back", f"the answer isn't shown: {written.verdict.reason} ({written.verdict.rule})", None)
             state.outcome = outcome

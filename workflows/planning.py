@@ -105,6 +105,8 @@ class Planning:
             raise self._without_a_plan(error) from None
         self.state.usage = self.state.usage.plus(outcome.usage)
         self.state.repairs += outcome.repairs
+        for told in outcome.fell_back:
+            self._note("fallback", told, None)
         if outcome.verdict is not None:
             self.state.add_verdicts([outcome.verdict])
         if outcome.plan is None or outcome.action != "plan":

@@ -45,7 +45,8 @@ class ModelAccessSettings(BaseSettings):
     """How models are reached.
 
     Which model a role gets: `PLANGATE_<ROLE>_MODEL`, else the agent's `models` in `agent.yaml`, else
-    `DEFAULT_MODELS`. The environment wins since the person who runs the worker knows what the endpoint serves.
+    `DEFAULT_MODELS`. Several names, by commas or as a list, are fallbacks in their order. The environment wins since
+    the person who runs the worker knows what the endpoint serves.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True)
@@ -89,7 +90,13 @@ class ModelAccessSettings(BaseSettings):
             raise ValueError(f"OPENAI_BASE_URL is a URL like {OPENAI!r}, not {value!r}")
         return value
 
+    def models_for(self, role: Role, agent: ModelSettings | None = None) -> list[str]:
+        """The models of a role in their order: the environment's, else the agent's, else the default."""
+        given: str = getattr(self, f"{role.value}_model")
+        chosen = [name for each in given.split(",") if (name := each.strip())]
+        own: str | list[str] = getattr(agent, role.value) if agent else ""
+        return chosen or ([own] if isinstance(own, str) and own else list(own)) or [DEFAULT_MODELS[role]]
+
     def model_for(self, role: Role, agent: ModelSettings | None = None) -> str:
-        """The model of a role: environment, else the agent's, else the default."""
-        chosen: str = getattr(self, f"{role.value}_model")
-        return chosen or (getattr(agent, role.value) if agent else "") or DEFAULT_MODELS[role]
+        """The first model of a role."""
+        return self.models_for(role, agent)[0]
