@@ -33,6 +33,8 @@ from tests.chaos.report import DOCS
 from tests.chaos.rig import ROOT, clean_environment
 
 STEPS = 12
+STEADY_SECONDS = 12.0
+"""A worker that dies within 10 s of its start is in a crash loop for the supervisor, which then waits longer."""
 FIRST_ORDER = 2001
 """Each step looks at another order: the same call again and again is taken for a loop."""
 BEGIN, END = (
@@ -110,6 +112,7 @@ async def measure(kills: int, seed: int) -> list[tuple[float, str]]:
     with folder as name, running(Path(name)) as data:
         client = await Client.connect(facts(data)["address"])
         for number in range(kills):
+            await asyncio.sleep(STEADY_SECONDS)
             seconds, doing = await one_death(client, data, f"recovery-{number}", dice)
             found.append((seconds, doing))
             print(f"  {seconds:5.1f} s  ({doing})", flush=True)
