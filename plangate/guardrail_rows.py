@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plangate.guardrails import SWITCHES, GuardrailSettings, TooLong
+from plangate.guardrails import SWITCHES, GuardrailSettings, PersonalData, PersonalKind, TooLong
 
 _NUMBER = re.compile(r"(\d{1,3}(?:,\d{3})+|\d+)\s*([a-z ]*)", re.IGNORECASE)
 _MONEY = re.compile(r"(?:\$|US\$|USD)\s*(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s*(?:USD|US dollars|dollars)", re.IGNORECASE)
@@ -61,6 +61,19 @@ def _money(text: str) -> float:
     return amount
 
 
+def _kinds(text: str) -> frozenset[PersonalKind]:
+    if text.strip().casefold() == "all":
+        return frozenset(PersonalKind)
+    return frozenset(PersonalKind(" ".join(each.split()).casefold()) for each in text.split(","))
+
+
+def _regions(text: str) -> tuple[str, ...]:
+    codes = [each.strip().upper() for each in text.split(",")]
+    if len(codes) > 20 or not all(len(code) == 2 and code.isascii() and code.isalpha() for code in codes):
+        raise ValueError
+    return tuple(dict.fromkeys(codes))
+
+
 def _nothing(text: str) -> None:
     raise ValueError
 
@@ -80,6 +93,13 @@ ROWS = {
     "A request that is too long": _Row("too_long", _one_of(*TooLong), "'refused' or 'cut off'"),
     "Forecast cost of a run": _Row(
         "forecast_usd", _money, "an amount in US dollars above 0 and up to 10,000, for example '$0.50'"
+    ),
+    "Personal data in answers": _Row("personal_data", _one_of(*PersonalData), "'redacted', 'refused' or 'allowed'"),
+    "Kinds of personal data": _Row(
+        "personal_kinds", _kinds, f"'all' or, with commas between them, some of {', '.join(PersonalKind)}"
+    ),
+    "Phone numbers of": _Row(
+        "phone_regions", _regions, "up to 20 codes of countries with two letters, for example 'GB, DE'"
     ),
 }
 """The rows by name."""

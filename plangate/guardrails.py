@@ -14,6 +14,33 @@ class TooLong(StrEnum):
     CUT = "cut off"
 
 
+class PersonalData(StrEnum):
+    """What becomes of an answer with personal data that the person who asks isn't entitled to."""
+
+    REDACTED = "redacted"
+    REFUSED = "refused"
+    ALLOWED = "allowed"
+    """Secrets and card numbers are taken out all the same."""
+
+
+class PersonalKind(StrEnum):
+    """Kinds of personal data, as a scope file names them."""
+
+    SECRET = "secrets"  # noqa: S105 - a name, not one
+    CARD = "cards"
+    IBAN = "ibans"
+    EMAIL = "e-mails"
+    PHONE = "phones"
+    NATIONAL_ID = "national ids"
+    BIRTH_DATE = "dates of birth"
+    IP = "ip addresses"
+    ADDRESS = "postal addresses"
+
+
+ALWAYS = frozenset({PersonalKind.SECRET, PersonalKind.CARD})
+"""Nobody reads these in an answer, whoever they belong to."""
+
+
 class GuardrailSettings(BaseModel):
     """The bounds and choices of guardrails; all have safe defaults."""
 
@@ -28,6 +55,11 @@ class GuardrailSettings(BaseModel):
     """Points of suspicion at which a request is refused; docs/guardrails.md has the rules with theirs."""
     forecast_usd: float | None = Field(default=None, gt=0, le=10_000)
     """A run that is forecast to cost more isn't begun."""
+    personal_data: PersonalData = PersonalData.REDACTED
+    personal_kinds: frozenset[PersonalKind] = frozenset(PersonalKind)
+    """Which kinds are looked for in answers, besides `ALWAYS`."""
+    phone_regions: tuple[str, ...] = ("GB",)
+    """Countries (ISO codes) whose phone numbers are found in national form too."""
 
 
 SWITCHES = {

@@ -6,6 +6,7 @@ from activities.guardrails.affording import affordable
 from activities.guardrails.contracts import Answered, Asked, Called, Guardrail
 from activities.guardrails.injection.screening import screen
 from activities.guardrails.normalising import normalise
+from activities.guardrails.pii.redacting import protect
 from activities.guardrails.reading import readable, within_size
 
 INPUT: tuple[Guardrail[Asked], ...] = (
@@ -30,5 +31,13 @@ INPUT: tuple[Guardrail[Asked], ...] = (
 ACTION: tuple[Guardrail[Called], ...] = ()
 """About a call with its bound arguments."""
 
-OUTPUT: tuple[Guardrail[Answered], ...] = ()
+OUTPUT: tuple[Guardrail[Answered], ...] = (
+    Guardrail(
+        "output.personal",
+        protect,
+        ("pii.",),
+        "Takes secrets, card numbers and other people's personal data out of answers.",
+        beginnings=True,
+    ),
+)
 """About an answer, before anybody reads it."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from activities import responding
 from activities.models import ModelClient, beats
 from activities.responding import MAX_ANSWER_BYTES, RespondingActivities
 from plangate.errors import ErrorType
@@ -97,6 +98,7 @@ async def test_results_are_data(model: FakeModel, store: MemoryStore) -> None:
 async def test_a_streamed_answer_shows_in_the_heartbeats(
     model: FakeModel, store: MemoryStore, api: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(responding, "OUTPUT", ())  # they hold the end back, and this answer is short
     monkeypatch.setattr(beats, "STREAM_SECONDS", 0.0)
     model.script("Order 7 is on its way.")
     env = environment(attempt=2)
@@ -115,6 +117,7 @@ async def test_a_streamed_answer_shows_in_the_heartbeats(
 async def test_heartbeats_with_text_are_rationed_and_beats_in_between_keep_it(
     model: FakeModel, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(responding, "OUTPUT", ())  # they hold the end back, and this answer is short
     monkeypatch.setattr(beats, "STREAM_SECONDS", 1000.0)
     model.script(fake_model.Reply(text="Order 7 is on its way.", pieces=20, pause_after=10))
     env = environment(heartbeat_seconds=0.03)

@@ -1,0 +1,53 @@
+"""Finds personal data and secrets in a text: every detector, and which one wins where two overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from activities.guardrails.pii.contacts import emails, ip_addresses
+from activities.guardrails.pii.found import Found
+from activities.guardrails.pii.ids import national_ids
+from activities.guardrails.pii.money import cards, ibans
+from activities.guardrails.pii.people import birth_dates, postal_addresses
+from activities.guardrails.pii.phones import phones
+from activities.guardrails.pii.tokens import secrets
+from plangate.guardrails import PersonalKind
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One way of finding one kind."""
+
+    kind: PersonalKind
+    find: Callable[[str], Iterable[Found]]
+
+
+def detectors(regions: Sequence[str]) -> tuple[Detector, ...]:
+    """Every detector; where two find the same text, the earlier one wins.
+
+    Args:
+        regions: Countries whose phone numbers are found in their national form too.
+    """
+    return (
+        Detector(PersonalKind.SECRET, secrets),
+        Detector(PersonalKind.IBAN, ibans),
+        Detector(PersonalKind.CARD, cards),
+        Detector(PersonalKind.EMAIL, emails),
+        Detector(PersonalKind.NATIONAL_ID, national_ids),
+        Detector(PersonalKind.BIRTH_DATE, birth_dates),
+        Detector(PersonalKind.IP, ip_addresses),
+        Detector(PersonalKind.PHONE, partial(phones, regions=tuple(regions))),
+        Detector(PersonalKind.ADDRESS, postal_addresses),
+    )
+
+
+def find(text: str, using: Iterable[Detector]) -> list[Found]:
+    """What there is, in its order, without overlaps."""
+    kept: list[Found] = []
+    for detector in using:
+        for each in detector.find(text):
+            if all(each.end <= other.start or each.start >= other.end for other in kept):
+                kept.append(each)
+    return sorted(kept, key=lambda each: each.start)

@@ -1,0 +1,73 @@
+"""The guardrail `output.personal`: nobody reads personal data in an answer that isn't theirs to read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+
+from activities.guardrails.contracts import Answered, Changed
+from activities.guardrails.evidence import Evidence
+from activities.guardrails.pii.entitling import Entitled
+from activities.guardrails.pii.finding import Detector, detectors, find
+from activities.guardrails.pii.found import Found
+from plangate.guardrails import ALWAYS, PersonalData, PersonalKind
+from plangate.policy import Action, Verdict
+
+_WORDS = {
+    PersonalKind.SECRET: ("secret", "secrets"),
+    PersonalKind.CARD: ("card number", "card numbers"),
+    PersonalKind.IBAN: ("account number", "account numbers"),
+    PersonalKind.EMAIL: ("e-mail address", "e-mail addresses"),
+    PersonalKind.PHONE: ("phone number", "phone numbers"),
+    PersonalKind.NATIONAL_ID: ("identity number", "identity numbers"),
+    PersonalKind.BIRTH_DATE: ("date of birth", "dates of birth"),
+    PersonalKind.IP: ("IP address", "IP addresses"),
+    PersonalKind.ADDRESS: ("postal address", "postal addresses"),
+}
+
+
+def protect(answered: Answered) -> Changed | Verdict | None:
+    """Redact or refuse, as the scope says; secrets and card numbers whatever it says."""
+    settings = answered.agent.scope.guardrails
+    allowed = settings.personal_data is PersonalData.ALLOWED
+    looked_for = ALWAYS if allowed else ALWAYS | settings.personal_kinds
+    using = tuple(each for each in _detectors(settings.phone_regions) if each.kind in looked_for)
+    found = find(answered.text, using)
+    if not found:
+        return None
+    if any(each.kind not in ALWAYS for each in found):
+        entitled = _entitled(answered, using)
+        found = [each for each in found if each.kind in ALWAYS or not entitled.to(each)]
+    if not found:
+        return None
+    counted = Counter(each.kind for each in found)
+    first = next(kind for kind in _WORDS if kind in counted)
+    detail = ", ".join(f"{n} {_WORDS[kind][n != 1]}" for kind, n in sorted(counted.items()))
+    rule = f"pii.{first.value.replace(' ', '_')}"
+    if settings.personal_data is PersonalData.REFUSED:
+        reason = "The answer held personal data that may not be told, so it is not shown."
+        return Verdict(action=Action.BLOCK, rule=rule, reason=reason, detail=detail)
+    reason = "Personal data that may not be told was taken out of the answer."
+    return Changed(
+        _redacted(answered.text, found), Verdict(action=Action.CHANGE, rule=rule, reason=reason, detail=detail)
+    )
+
+
+@lru_cache(maxsize=32)
+def _detectors(regions: tuple[str, ...]) -> tuple[Detector, ...]:
+    return detectors(regions)
+
+
+def _entitled(answered: Answered, using: tuple[Detector, ...]) -> Entitled:
+    if not isinstance(answered.evidence, Evidence):
+        raise TypeError("an answer with personal data can't be judged without evidence")
+    own = f"{answered.agent.scope.text}\n{answered.agent.responder_prompt}"
+    return Entitled(answered.evidence, own, using)
+
+
+def _redacted(text: str, found: list[Found]) -> str:
+    parts, at = [], 0
+    for each in found:
+        parts += [text[at : each.start], f"[{_WORDS[each.kind][0]} removed]"]
+        at = each.end
+    return "".join([*parts, text[at:]])
