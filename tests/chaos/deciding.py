@@ -113,24 +113,25 @@ async def flood(stage: Stage, decisions: int) -> None:
     gate = await _gate(stage, case.run, early=False)
     handle, slots = stage.crowd.client.get_workflow_handle(case.run), asyncio.Semaphore(20)
 
+    async def send(decision: dict[str, Any]) -> None:
+        """The server takes 10,000 signals of an execution, and tells whoever sends more; the next one takes more."""
+        while True:
+            try:
+                await persist(lambda: handle.signal("approve", decision, rpc_timeout=RPC))
+                return
+            except RPCError as error:
+                if "limit for signal" not in str(error):
+                    raise
+                stage.figures.what["refused until the run went on as new"] += 1
+                await asyncio.sleep(0.5)
+
     async def say(number: int) -> None:
         wrong = {"approval": gate["id"], "digest": f"{number:064x}", "by": f"nobody {number % 100}"}
         async with slots:
-            while True:
-                try:
-                    await persist(lambda: handle.signal("approve", wrong, rpc_timeout=RPC))
-                    return
-                except (
-                    RPCError
-                ) as error:  # the server takes 10,000 of an execution, and says so; the next one takes more
-                    if "limit for signal" not in str(error):
-                        raise
-                    stage.figures.what["refused until the run went on as new"] += 1
-                    await asyncio.sleep(0.5)
+            await send(wrong)
 
     await asyncio.gather(*(say(number) for number in range(decisions - 1)))
-    right = {"approval": gate["id"], "digest": gate["digest"], "by": "kim"}
-    await persist(lambda: handle.signal("approve", right, rpc_timeout=RPC))
+    await send({"approval": gate["id"], "digest": gate["digest"], "by": "kim"})
     async with asyncio.timeout(600):
         await stage.crowd.until_ended(case.run)
     records = await stage.judge()
