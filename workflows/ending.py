@@ -7,6 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from plangate import loops
     from plangate.errors import ErrorPayload, ErrorType
+    from plangate.plans import Step
     from plangate.reaching import Reached, Stop
     from plangate.runs import CallStatus, Outcome, RunState, StepStatus
 
@@ -34,6 +35,14 @@ def ends(stop: Stop, error: ErrorPayload | None = None) -> RunEnds:
     failed = stop.then is Reached.FAIL
     error = error.model_copy(update={"next": stop.error.next}) if error is not None else stop.error
     return RunEnds(Outcome.FAILED if failed else Outcome.ESCALATED, error=error, stop=stop)
+
+
+def may_be_left_out(step: Step, error: ErrorPayload | None) -> bool:
+    """Whether the run goes on without a step that failed: it is optional, and it is sure that it had no effect."""
+    if not step.optional:
+        return False
+    unsure = error is not None and error.type is ErrorType.OUTCOME_UNKNOWN
+    return not (unsure and workflow.patched("unknown-effects-are-not-optional"))
 
 
 def after_failure(state: RunState, name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio import workflow
 
-from workflows.ending import after_failure, after_looking, ends, leave_out
+from workflows.ending import after_failure, after_looking, ends, leave_out, may_be_left_out
 from workflows.gates import Gates
 from workflows.stepping import Stepper
 
@@ -192,7 +192,7 @@ class Execution:
             self._tasks.pop(step.id, None)
             self._changed.set()
         self.engine.ended(step.id)
-        if state.status is StepStatus.FAILED and not step.optional and self._failed is None:
+        if state.status is StepStatus.FAILED and self._failed is None and not may_be_left_out(step, state.error):
             self._failed = step.id
         if stop := loops.note_end(self.state, state):
             self.halt(stop)

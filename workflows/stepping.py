@@ -9,6 +9,7 @@ from temporalio import workflow
 
 from workflows import activities
 from workflows.calling import Caller, CallFailed
+from workflows.ending import may_be_left_out
 
 with workflow.unsafe.imports_passed_through():
     from plangate import expressions, strictjson
@@ -121,7 +122,7 @@ class Stepper(Caller):
         except CallFailed as failure:
             call.status, call.error, call.ended_at = CallStatus.FAILED, failure.error, workflow.now()
             if step.fallback is None or failure.error.type in _NO_FALLBACK:
-                if step.optional and state.items is not None:
+                if state.items is not None and may_be_left_out(step, failure.error):
                     return
                 raise
         if call.status is CallStatus.FAILED and step.fallback is not None:

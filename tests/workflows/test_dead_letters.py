@@ -194,6 +194,20 @@ async def unsure(desk: Desk) -> tuple[str, str]:
     return result.run, key
 
 
+@pytest.mark.parametrize("listed", [False, True], ids=["one call", "a list"])
+async def test_an_optional_effect_that_may_have_happened_is_not_left_out(
+    desk: Desk, letters: DeadLetters, *, listed: bool
+) -> None:
+    step = {"id": "w", "tool": "waver", "args": {"what": "x"}, "optional": True}
+    many = {"for_each": "input.items", "args": {"what": {"$ref": "item"}}}
+    handle = await desk.start(plan={"steps": [{**step, **(many if listed else {})}]}, input={"items": ["x"]})
+    await approve(handle)
+    result = await result_of(handle)
+    assert result.error is not None
+    assert (result.outcome, result.error.type) == (Outcome.FAILED, ErrorType.OUTCOME_UNKNOWN)
+    assert [letter.run for letter in await letters.listed()] == [result.run]
+
+
 async def say(desk: Desk, catalogue: Catalogue, run: str, answer: Answer, result: Any = None) -> None:
     given = Resolution("w", answer, "kim", "asked the bank", result)
     await resolve(desk.store, catalogue, run, given, namespace=desk.client.namespace)
