@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,6 +13,7 @@ from activities.catalogue import LoadedAgent
 from activities.fencing import Window
 from activities.storage.budgets import Line
 from plangate.errors import ErrorPayload
+from plangate.replies import Difference
 from plangate.tasks import ToolCall
 from plangate.toolkit import Tool
 
@@ -35,6 +36,8 @@ class Checked:
     """Whether Temporal makes no further attempt."""
     lines: Sequence[Line] = ()
     """What it is to reserve of budgets."""
+    differences: list[Difference] = field(default_factory=list)
+    """How answers of the far side differ from the tool's models."""
 
 
 class AlreadyFailed(Exception):

@@ -18,11 +18,12 @@ from activities.checked import Checked
 from activities.fencing import GaveUp, Held
 from activities.injection.tools import NO_FAULTS, NoFaults
 from activities.invoking import LazyConnection, encode, invoke
-from activities.outcomes import Outcomes
+from activities.outcomes import Claimed, Outcomes
 from activities.spending import Spending
 from activities.storage.store import Store
 from plangate.errors import ErrorKind, ErrorType, PlangateError
 from plangate.faultplan import KillPoint
+from plangate.replies import ResponseDrift
 from plangate.toolkit import Effect, Idempotency, ToolContext
 
 T = TypeVar("T")
@@ -138,6 +139,8 @@ class Effects:
                     looked = checked.tool.settings.idempotency is Idempotency.CHECK
                     await self._outcomes.still_mine(checked, claimed)
                 value = await self._invoke_reading(checked)
+        except ResponseDrift as drift:
+            value = await self._drifted(checked, claimed, drift, looked=looked)
         except Exception as error:
             failure = await self._outcomes.failed(checked, claimed, error, looked=looked)
             if failure is error:
@@ -191,6 +194,23 @@ class Effects:
                 type=ErrorType.OUTCOME_UNKNOWN,
             ) from None
 
+    async def _drifted(self, checked: Checked, claimed: Claimed, drift: ResponseDrift, *, looked: bool) -> Any:
+        """The far side's answer doesn't fit any more: what a `check` tool's read-back finds is what happened.
+
+        Raises:
+            PlangateError: With type `OutcomeUnknown`; the drift itself when the effect can't have happened.
+        """
+        if not drift.sent:
+            raise await self._outcomes.failed(checked, claimed, drift, looked=looked)
+        told: PlangateError = drift
+        try:
+            if (value := await self._read_back(checked)) is not None:
+                return value
+        except Exception as error:  # noqa: BLE001 - a read-back that can't tell leaves it unknown
+            said = f"{drift.message}; then the read-back: {error}"
+            told = PlangateError(said, type=drift.type, details=drift.details)
+        raise await self._outcomes.unclear(checked, claimed, told) from None
+
     async def _invoke_reading(self, checked: Checked) -> Any:
         """With a connection for looking things up; what is done is done on the far side."""
         database = LazyConnection(self._store, write=False)
@@ -231,6 +251,7 @@ class Effects:
             heartbeat=activity.heartbeat,
             deadline=checked.window.deadline(),
             seconds_left=lambda: checked.window.left,
+            notice=checked.differences.extend,
         )
 
 

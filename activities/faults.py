@@ -12,6 +12,7 @@ mail server says 5xx, refuses every recipient           Permanent          no
 HTTP 429                                                RateLimited        yes, after `Retry-After`
 HTTP 401, 403                                           Authentication     no
 other HTTP 4xx                                          Permanent          no
+ResponseDrift, from `ToolContext.reply`                 ResponseDrift      no
 anything else                                           Bug                no
 """
 

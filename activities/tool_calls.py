@@ -24,6 +24,7 @@ from activities.binding import bind_arguments
 from activities.breakers import Breakers, Permit, Refusal
 from activities.catalogue import Catalogue, LoadedAgent
 from activities.checked import AlreadyFailed, Checked
+from activities.drifts import Drifts
 from activities.effects import Effects
 from activities.fencing import OF_LIMIT, Held, Window
 from activities.injection.tools import NO_FAULTS, NoFaults
@@ -77,7 +78,7 @@ class ToolActivities:
     ) -> None:
         self._catalogue, self._store = catalogue, store
         self._breakers, self._pacing = breakers or Breakers(store), pacing or Pacing(store)
-        self._spending = spending or Spending(store)
+        self._spending, self._drifts = spending or Spending(store), Drifts(store)
         self._effects = Effects(
             store,
             environ=os.environ if environ is None else environ,
@@ -211,6 +212,8 @@ class ToolActivities:
             if payload.type.kind is ErrorKind.BUSINESS:
                 return CallResult(error=payload)
             raise self._failure(failure, checked.call, checked.attempt, checked) from None
+        finally:
+            await self._drifts.note(checked.tool, checked.differences)
         return CallResult(result=as_result(checked.call.key, text))
 
     def _failure(self, error: Exception, call: ToolCall, attempt: int, checked: Checked | None) -> ApplicationError:

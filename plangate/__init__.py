@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from plangate.compensation import Compensation
     from plangate.errors import ErrorType, PlangateError
     from plangate.health_checks import health
+    from plangate.replies import ResponseDrift
     from plangate.toolkit import Effect, Idempotency, ToolContext, ToolError, tool
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "ErrorType",
     "Idempotency",
     "PlangateError",
+    "ResponseDrift",
     "ToolContext",
     "ToolError",
     "health",
@@ -33,6 +35,7 @@ _HOMES = {
     "ErrorType": "plangate.errors",
     "Idempotency": "plangate.toolkit",
     "PlangateError": "plangate.errors",
+    "ResponseDrift": "plangate.replies",
     "ToolContext": "plangate.toolkit",
     "ToolError": "plangate.toolkit",
     "health": "plangate.health_checks",

@@ -46,6 +46,7 @@ class ErrorType(StrEnum):
     INVALID_ARGUMENTS = "InvalidArguments"
     INVALID_RESULT = "InvalidResult"
     RESULT_TOO_LARGE = "ResultTooLarge"
+    RESPONSE_DRIFT = "ResponseDrift"
     UNRESOLVED_REFERENCE = "UnresolvedReference"
     AUTHENTICATION = "Authentication"
     QUOTA_EXHAUSTED = "QuotaExhausted"

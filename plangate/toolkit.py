@@ -27,10 +27,13 @@ from plangate.breakers import OnOpen
 from plangate.compensation import Compensation
 from plangate.errors import ErrorType, PlangateError
 from plangate.provenance import Trust
+from plangate.replies import Difference, ResponseDrift, compared
 from plangate.strictjson import digest
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class Effect(StrEnum):
@@ -172,10 +175,34 @@ class ToolContext:
     """When this attempt has to be over, by the worker's clock, in UTC: another one may take its place then."""
     seconds_left: Callable[[], float] = _for_ever
     """Seconds until then: bound your client's time-outs by it."""
+    notice: Callable[[list[Difference]], None] = _nothing
+    """Takes what `reply` finds, to be counted."""
 
     def still_mine(self) -> bool:
         """Whether this attempt may still send. A sync tool asks right before it does, since it can't be stopped."""
         return self.seconds_left() > 0
+
+    def reply(self, model: type[M], body: Any, *, sent: bool = True) -> M:
+        """What an external API answered, as the model of what this tool relies on.
+
+        A field that the model doesn't know is noted, and is no error.
+
+        Args:
+            model: The fields that the tool relies on. Types count as they are in JSON.
+            body: The answer, parsed.
+            sent: False for an answer that comes before anything was sent which has an effect: what fails then has
+                failed for sure.
+
+        Raises:
+            ResponseDrift: The answer doesn't fit. In a consequential tool its outcome is unknown then, unless
+                `read_back` finds the effect or nothing was sent.
+        """
+        value, differences = compared(model, body)
+        if differences:
+            self.notice(differences)
+        if value is None:
+            raise ResponseDrift(model.__name__, differences, sent=sent)
+        return value
 
 
 class ToolSettings(BaseModel):

@@ -380,3 +380,16 @@ alerts = Table(
     Index(None, "at"),
 )
 """Runs and days that cost more than twice the usual."""
+
+response_drifts = Table(
+    "response_drifts",
+    metadata,
+    Column("dependency", String(300), primary_key=True),
+    Column("tool", String(200), primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("what", String(500), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+)
+"""How answers of dependencies differ from what tools know of them: a `plangate.replies.Difference` a row."""

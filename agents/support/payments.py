@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import math
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import httpx2
+from pydantic import BaseModel
 
-from plangate import ErrorType, ToolContext, ToolError
+from plangate import ErrorType, ResponseDrift, ToolContext, ToolError
 
-from .records import CURRENCY, Order, Refund
+from .records import CURRENCY, Currency, Order, OrderNumber, Refund, Token
 
 TOTAL_SECONDS = 10.0
 """For the whole call; shorter than the tool's own time-out, so that the client gives up first and says why."""
@@ -21,12 +23,34 @@ LOOK_UP_SECONDS = 2.0
 MAX_RETRY_AFTER_SECONDS = 300.0
 
 
+class RefundReply(BaseModel):
+    """What the service answers when it has made a refund."""
+
+    refund_id: Token
+    order_id: OrderNumber
+    amount: Decimal
+    currency: Currency
+    status: Literal["refunded"]
+    refundable: Decimal
+
+
+class PaymentReply(BaseModel):
+    """What the service knows of an order's payment."""
+
+    order_id: OrderNumber
+    currency: Currency
+    paid: Decimal
+    refunded: Decimal
+    refundable: Decimal
+
+
 async def refund(ctx: ToolContext, order_id: str, amount: float, reason: str) -> Refund:
     """Ask the payment service for a refund, under the call's idempotency key.
 
     Raises:
         ToolError: A business error when the service says no, a transient one when trying again may help, else a
             permanent one.
+        ResponseDrift: The service may have made the refund; its answer has another shape than it had.
     """
     url = ctx.settings.get("payments_url", "").rstrip("/")
     if not url or not ctx.idempotency_key:
@@ -48,7 +72,20 @@ async def refund(ctx: ToolContext, order_id: str, amount: float, reason: str) ->
         raise ToolError(f"refund of order {order_id!r}: {said}", transient=True, type=kind) from None
     if response.status_code not in (200, 201):
         _refused(order_id, response)
-    return _read(order_id, response)
+    try:
+        body = response.json()
+    except ValueError:
+        # The refund may have been made; the same key asks for the same answer again.
+        said = "the payment service's answer can't be read"
+        raise ToolError(f"refund of order {order_id!r}: {said}", transient=True) from None
+    reply = ctx.reply(RefundReply, body)
+    return Refund(
+        refund_id=reply.refund_id,
+        order_id=reply.order_id,
+        amount=float(reply.amount),
+        currency=reply.currency,
+        refundable=float(reply.refundable),
+    )
 
 
 async def check(ctx: ToolContext) -> None:
@@ -67,29 +104,11 @@ async def with_refunds(ctx: ToolContext, order: Order) -> Order:
     try:
         async with asyncio.timeout(LOOK_UP_SECONDS), httpx2.AsyncClient(timeout=LOOK_UP_SECONDS) as client:
             response = await client.get(f"{url}/payments/{order.order_id}")
-        told = response.raise_for_status().json()
-        refunded, refundable = float(told["refunded"]), float(told["refundable"])
-    except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError):
+        told = ctx.reply(PaymentReply, response.raise_for_status().json())
+    except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, ResponseDrift):
         return order
-    payment = order.payment.model_copy(update={"refunded": refunded, "source": "payment service"})
-    return order.model_copy(update={"payment": payment, "refundable": refundable})
-
-
-def _read(order_id: str, response: httpx2.Response) -> Refund:
-    try:
-        told = response.json()
-        return Refund(
-            refund_id=told["refund_id"],
-            order_id=told["order_id"],
-            amount=float(told["amount"]),
-            currency=told["currency"],
-            refundable=float(told["refundable"]),
-        )
-    except (ValueError, KeyError, TypeError):
-        # The refund may have been made; the same key asks for the same answer again.
-        raise ToolError(
-            f"refund of order {order_id!r}: the payment service's answer can't be read", transient=True
-        ) from None
+    payment = order.payment.model_copy(update={"refunded": float(told.refunded), "source": "payment service"})
+    return order.model_copy(update={"payment": payment, "refundable": float(told.refundable)})
 
 
 def _refused(order_id: str, response: httpx2.Response) -> NoReturn:

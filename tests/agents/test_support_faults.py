@@ -16,11 +16,16 @@ from typing import Any
 import httpx2
 import pytest
 
+from activities.catalogue import Catalogue
 from activities.catalogue.loading import LoadedAgent
 from activities.injection.enabling import CONSENT, ENABLED_VARIABLE, FAULTS_VARIABLE
 from activities.injection.injector import read_journal
-from plangate.errors import ErrorType
+from activities.storage import drifts
+from activities.storage.store import Store
+from activities.tool_calls import ToolActivities
+from plangate.errors import ErrorType, PlangateError
 from plangate.toolkit import ToolError
+from tests.activities.tool_agent import Bench, Far
 from tests.agents.conftest import Companions, MakeContext, running_companions
 
 UNAVAILABLE, LIMITED = ErrorType.UNAVAILABLE, ErrorType.RATE_LIMITED
@@ -57,8 +62,8 @@ REFUNDS = [
     case("effect_then_timeout", UNAVAILABLE, 1, seconds=0.1),
     case("effect_then_error", UNAVAILABLE, 1),
     case("effect_then_reset", UNAVAILABLE, 1),
-    case("drift", UNAVAILABLE, 1, field="amount"),
-    case("drift", UNAVAILABLE, 1, drift="retyped", field="amount"),
+    case("drift", ErrorType.RESPONSE_DRIFT, 1, field="amount"),
+    case("drift", ErrorType.RESPONSE_DRIFT, 1, drift="retyped", field="amount"),
     case("drift", None, 1, drift="added"),
     case("slow", None, 1, seconds=0.1),
     case("duplicate", None, 1),
@@ -78,6 +83,11 @@ MAILS = [
 ]
 DEAD = case("dead", UNAVAILABLE, 0, seconds=0.5)
 
+DRIFTS: list[dict[str, Any]] = [
+    {"fault": "drift", "drift": how, "field": "amount", "times": 1, "match": {"contains": f"answer {how}"}}
+    for how in ("renamed", "retyped", "added")
+]
+
 
 def rule(dependency: str, call: str, case: Case) -> dict[str, Any]:
     about = {"dependency": dependency, "call": call, "fault": case.fault, "times": 1, **dict(case.options)}
@@ -87,6 +97,7 @@ def rule(dependency: str, call: str, case: Case) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rules = [rule("payments", "refund", each) for each in [*REFUNDS, DEAD]]
+    rules += [{"dependency": "payments", "call": "refund", **each} for each in DRIFTS]
     rules += [rule("mail", "send", each) for each in [*MAILS, DEAD]]
     rules.append({"dependency": "mail", "call": "lookup", "fault": "unavailable", "times": 1})
     path = tmp_path_factory.mktemp("faults") / "faults.yaml"
@@ -137,9 +148,9 @@ def messages(faulty: Companions, case: Case) -> int:
 async def test_a_refund_happens_once(faulty: Companions, context: MakeContext, payments: Any, case: Case) -> None:
     ctx = context(companions=faulty, key=f"pg1-{case.name}")
     if case.type is not None:
-        with pytest.raises(ToolError) as caught:
+        with pytest.raises(PlangateError) as caught:
             await payments.refund(ctx, "1042", 1.0, case.name)
-        assert (caught.value.type, caught.value.retry_after) == (case.type, case.wait)
+        assert (caught.value.type, getattr(caught.value, "retry_after", None)) == (case.type, case.wait)
         assert refunds(faulty, case) == case.effects
     assert (await payments.refund(ctx, "1042", 1.0, case.name)).amount == 1.0
     assert refunds(faulty, case) == 1
@@ -161,6 +172,37 @@ async def test_a_dead_service_refuses_connections_and_comes_back(
             await asyncio.sleep(0.02)
     await payments.refund(ctx, "1042", 1.0, DEAD.name)
     assert refunds(faulty, DEAD) == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "changed"),
+    [
+        ("renamed", {("drift", "`amount` is missing"), ("addition", "new: `amount_v2`")}),
+        ("retyped", {("drift", "`amount` is now an object, it was a number")}),
+        ("added", {("addition", "new: `api_version`")}),
+    ],
+)
+async def test_a_refund_whose_answer_drifted_is_made_once_and_told(
+    faulty: Companions, agent: LoadedAgent, store: Store, how: str, changed: set[tuple[str, str]]
+) -> None:
+    activities = ToolActivities(Catalogue(agents={"support": agent}), store, environ=faulty.environment)
+    bench = Bench(agent, store, Far(), activities)
+    args = {"order_id": "1042", "amount": 1.0, "reason": f"answer {how}"}
+    call = bench.call("refund_payment", args, agent="support", key=f"pg1-drift-{how}")
+    call = bench.granted(call)
+    if how == "added":
+        assert (await bench.make(call)).result is not None
+    else:
+        error, payload = await bench.fails(call)
+        assert (payload.type, error.non_retryable) == (ErrorType.OUTCOME_UNKNOWN, True)
+        assert "; ".join(sorted(what for _, what in changed)) in payload.message
+        await bench.fails(call, attempt=2)  # a person decides first
+    assert await bench.ledger() == [(call.key, "done" if how == "added" else "unknown")]
+    assert sum(made["reason"] == args["reason"] for made in faulty.get("/refunds")["refunds"]) == 1
+    assert attempts(faulty, call.key) == 1
+    seen = await drifts.listed(store)
+    assert {(each.dependency, each.tool) for each in seen} == {("payments", "refund_payment")}
+    assert {(each.kind, each.what) for each in seen} == changed
 
 
 @pytest.mark.parametrize("case", MAILS, ids=lambda case: case.name)

@@ -14,13 +14,14 @@ from typing import Annotated
 
 import typer
 
+from activities.storage import drifts
 from activities.storage.dependencies import Dependencies
 from activities.storage.engine import configured_url
 from activities.storage.lines import Lines
 from activities.storage.store import Store
 from plangate.errors import ErrorType, InvalidInput, PlangateError
 from workers.connection import data_folder
-from workers.dependencies import pages
+from workers.dependencies import answers, pages
 from workers.telling import person, tell, tell_error, write
 
 EXIT_REFUSED, EXIT_USAGE, EXIT_NO_DATABASE, EXIT_NOT_FOUND, EXIT_BUG = 1, 2, 3, 4, 70
@@ -37,7 +38,7 @@ def dependencies(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
 ) -> None:
-    """Show what runs depend on: what is up or down since when, its limits, and what waits for it until when."""
+    """Show what runs depend on: what is up or down since when, its limits, what waits for it, whose answers changed."""
 
     async def work() -> None:
         async with await Store.open(configured_url(data_folder(data))) as store:
@@ -48,10 +49,12 @@ def dependencies(
                 return
             now = datetime.now(UTC)
             found = pages.together(await table.listed(), await Lines(store).listed(now))
+            changed = await drifts.listed(store)
         if as_json:
-            write({"dependencies": [pages.line(*each) for each in found]})
+            write({"dependencies": [pages.line(*each) for each in found], "drifts": answers.lines(changed)})
         else:
             pages.show(found, now)
+            answers.show(changed)
 
     asyncio.run(work())
 
