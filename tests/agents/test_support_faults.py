@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from activities.catalogue.loading import LoadedAgent
 from activities.injection.enabling import CONSENT, ENABLED_VARIABLE, FAULTS_VARIABLE
 from activities.injection.injector import read_journal
 from activities.storage import drifts
+from activities.storage.migrate import migrate
 from activities.storage.store import Store
 from activities.tool_calls import ToolActivities
 from plangate.errors import ErrorType, PlangateError
@@ -174,6 +175,15 @@ async def test_a_dead_service_refuses_connections_and_comes_back(
     assert refunds(faulty, DEAD) == 1
 
 
+@pytest.fixture
+async def books(tmp_path: Path) -> AsyncIterator[Store]:
+    """On SQLite alone: each drift of the plan strikes once."""
+    url = f"sqlite:///{tmp_path / 'plangate.db'}"
+    await migrate(url)
+    async with await Store.open(url) as opened:
+        yield opened
+
+
 @pytest.mark.parametrize(
     ("how", "changed"),
     [
@@ -183,10 +193,10 @@ async def test_a_dead_service_refuses_connections_and_comes_back(
     ],
 )
 async def test_a_refund_whose_answer_drifted_is_made_once_and_told(
-    faulty: Companions, agent: LoadedAgent, store: Store, how: str, changed: set[tuple[str, str]]
+    faulty: Companions, agent: LoadedAgent, books: Store, how: str, changed: set[tuple[str, str]]
 ) -> None:
-    activities = ToolActivities(Catalogue(agents={"support": agent}), store, environ=faulty.environment)
-    bench = Bench(agent, store, Far(), activities)
+    activities = ToolActivities(Catalogue(agents={"support": agent}), books, environ=faulty.environment)
+    bench = Bench(agent, books, Far(), activities)
     args = {"order_id": "1042", "amount": 1.0, "reason": f"answer {how}"}
     call = bench.call("refund_payment", args, agent="support", key=f"pg1-drift-{how}")
     call = bench.granted(call)
@@ -200,7 +210,7 @@ async def test_a_refund_whose_answer_drifted_is_made_once_and_told(
     assert await bench.ledger() == [(call.key, "done" if how == "added" else "unknown")]
     assert sum(made["reason"] == args["reason"] for made in faulty.get("/refunds")["refunds"]) == 1
     assert attempts(faulty, call.key) == 1
-    seen = await drifts.listed(store)
+    seen = await drifts.listed(books)
     assert {(each.dependency, each.tool) for each in seen} == {("payments", "refund_payment")}
     assert {(each.kind, each.what) for each in seen} == changed
 
