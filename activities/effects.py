@@ -11,10 +11,11 @@ from typing import Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from sqlalchemy.ext.asyncio import AsyncConnection
-from temporalio import activity
 
 from activities import faults
 from activities.checked import Checked
+from activities.credentials.keeper import Credentials
+from activities.credentials.lending import Lent
 from activities.fencing import GaveUp, Held
 from activities.injection.tools import NO_FAULTS, NoFaults
 from activities.invoking import LazyConnection, encode, invoke
@@ -48,7 +49,9 @@ class Effects:
         executor: Executor,
         spending: Spending,
         injected: NoFaults = NO_FAULTS,
+        credentials: Credentials | None = None,
     ) -> None:
+        self._credentials = credentials or Credentials(store)
         self._store, self._environ, self._executor, self._injected = store, environ, executor, injected
         self._outcomes = Outcomes(store, spending)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -174,17 +177,19 @@ class Effects:
         if checked.tool.settings.idempotency is not Idempotency.CHECK or read_back is None:
             return None
         try:
-            context = self._context(checked, None)
+            context, lent = self._context(checked, None)
             is_async = iscoroutinefunction(read_back)
             with checked.permit.watch(_type_of, _patience_of, answers=False):
-                return await invoke(
-                    read_back,
-                    checked.tool,
-                    checked.args,
-                    context,
-                    executor=self._executor,
-                    is_async=is_async,
-                    window=checked.window,
+                return await lent.through(
+                    lambda: invoke(
+                        read_back,
+                        checked.tool,
+                        checked.args,
+                        context,
+                        executor=self._executor,
+                        is_async=is_async,
+                        window=checked.window,
+                    )
                 )
         except Exception as error:
             if faults.classify(error)[0].kind is ErrorKind.TRANSIENT:
@@ -224,20 +229,24 @@ class Effects:
         return value
 
     async def _invoke(self, checked: Checked, database: AsyncConnection | None) -> Any:
-        tool, context = checked.tool, self._context(checked, database)
+        tool, (context, lent) = checked.tool, self._context(checked, database)
         executor, window = self._executor, checked.window
 
-        def work() -> Awaitable[Any]:
+        def once() -> Awaitable[Any]:
             return invoke(
                 tool.function, tool, checked.args, context, executor=executor, is_async=tool.is_async, window=window
             )
 
+        def work() -> Awaitable[Any]:
+            return lent.through(once, database)
+
         with checked.permit.watch(_type_of, _patience_of):
             return await self._injected.around(tool, checked.call, work)
 
-    def _context(self, checked: Checked, database: AsyncConnection | None) -> ToolContext:
-        call = checked.call
-        return ToolContext(
+    def _context(self, checked: Checked, database: AsyncConnection | None) -> tuple[ToolContext, Lent]:
+        call, settings = checked.call, checked.agent.tool_settings(self._environ)
+        lent = Lent(self._credentials, checked.agent, checked.tool, settings, sqlite=self._store.dialect == "sqlite")
+        context = ToolContext(
             run=call.run,
             step=call.call,
             agent=call.agent,
@@ -245,14 +254,16 @@ class Effects:
             session=call.session,
             attempt=checked.attempt,
             idempotency_key=call.key,
-            settings=checked.agent.tool_settings(self._environ),
+            settings=settings,
             websites=tuple(checked.agent.scope.websites),
             database=database,
-            heartbeat=activity.heartbeat,
+            heartbeat=lent.beat,
             deadline=checked.window.deadline(),
             seconds_left=lambda: checked.window.left,
             notice=checked.differences.extend,
+            obtain=lent.get,
         )
+        return context, lent
 
 
 def _type_of(error: Exception) -> ErrorType:

@@ -29,6 +29,7 @@ import httpx2
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from temporalio.exceptions import ApplicationError
 
+from activities.credentials.masking import KNOWN
 from activities.models.errors import MAX_RETRY_AFTER_SECONDS, retry_after_seconds
 from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
 from plangate.redaction import redacted
@@ -91,7 +92,7 @@ def payload(
 ) -> ErrorPayload:
     """What went wrong, in the one shape for errors; bounded, since it enters history."""
     type_, reason, _ = classify(error)
-    reason = _cut(reason, MAX_MESSAGE)
+    reason = _cut(KNOWN.mask(reason), MAX_MESSAGE)
     return ErrorPayload(
         type=type_,
         message=reason if type_ is ErrorType.BUSINESS else f"{tool} failed: {reason}",
@@ -99,7 +100,7 @@ def payload(
         step=step,
         input=_small(args) if args is not None else None,
         attempts=attempt,
-        details=_few(error.details) if isinstance(error, PlangateError) else [],
+        details=_few([KNOWN.mask(line) for line in error.details]) if isinstance(error, PlangateError) else [],
     )
 
 
@@ -114,7 +115,7 @@ def _few(details: list[str]) -> list[str]:
 
 def _small(args: dict[str, Any]) -> dict[str, Any] | None:
     """The redacted arguments, or None when even so they are large."""
-    shown: dict[str, Any] = redacted(args)
+    shown: dict[str, Any] = KNOWN.masked(redacted(args))
     return shown if len(json.dumps(shown, default=str)) <= MAX_INPUT else None
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities import faults
 from activities.catalogue import LoadedAgent
+from activities.credentials.masking import KNOWN
 from activities.invoking import LazyConnection
 from activities.storage.store import Store
 from plangate.health_checks import HEALTH_SECONDS, HealthCheck
@@ -49,7 +50,7 @@ async def run_check(
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is wrong
         if isinstance(error, TimeoutError) and time.monotonic() - began >= seconds:
             return f"no answer within {seconds:g} s"
-        return " ".join(faults.classify(error)[1].split())[:MAX_WORDS] or type(error).__name__
+        return " ".join(KNOWN.mask(faults.classify(error)[1]).split())[:MAX_WORDS] or type(error).__name__
     finally:
         if database is not None:
             await database.close()

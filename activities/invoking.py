@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from activities.credentials.masking import KNOWN
 from activities.fencing import GaveUp, StillRunning, Window
 from activities.storage.store import Store
 from plangate.errors import ErrorType, PlangateError
@@ -112,14 +113,14 @@ def _in_time(function: Callable[[], Any], window: Window) -> Any:
 
 
 def encode(tool: Tool, value: Any) -> str:
-    """A tool's result as JSON text, checked against its return type.
+    """A tool's result as JSON text, checked against its return type and without credentials.
 
     Raises:
         PlangateError: `InvalidResult` naming the field, or `ResultTooLarge`. Neither is tried again.
     """
     try:
         raw = tool.returns.dump_json(tool.returns.validate_python(value), warnings="error")
-        text = raw.decode()
+        text = KNOWN.mask_json(raw.decode())
         if _MANY_DIGITS.search(raw):
             json.loads(text)  # a number of more digits than Python reads back
     except ValidationError as error:

@@ -24,6 +24,7 @@ from activities.binding import bind_arguments
 from activities.breakers import Breakers, Permit, Refusal
 from activities.catalogue import Catalogue, LoadedAgent
 from activities.checked import AlreadyFailed, Checked
+from activities.credentials.keeper import Credentials
 from activities.drifts import Drifts
 from activities.effects import Effects
 from activities.fencing import OF_LIMIT, Held, Window
@@ -62,6 +63,7 @@ class ToolActivities:
         spending: The budgets.
         injected: Faults on purpose; none by default.
         pacing: Whose turn it is, where they have limits.
+        credentials: What the tools' credentials are.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class ToolActivities:
         spending: Spending | None = None,
         injected: NoFaults = NO_FAULTS,
         pacing: Pacing | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self._catalogue, self._store = catalogue, store
         self._breakers, self._pacing = breakers or Breakers(store), pacing or Pacing(store)
@@ -85,6 +88,7 @@ class ToolActivities:
             executor=executor or ThreadPoolExecutor(max_workers=64, thread_name_prefix="tool"),
             spending=self._spending,
             injected=injected,
+            credentials=credentials,
         )
 
     @activity.defn(dynamic=True)

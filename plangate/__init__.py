@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from plangate.compensation import Compensation
+    from plangate.credentials import Credential, credential
     from plangate.errors import ErrorType, PlangateError
     from plangate.health_checks import health
     from plangate.replies import ResponseDrift
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Compensation",
+    "Credential",
     "Effect",
     "ErrorType",
     "Idempotency",
@@ -25,12 +27,14 @@ __all__ = [
     "ResponseDrift",
     "ToolContext",
     "ToolError",
+    "credential",
     "health",
     "tool",
 ]
 
 _HOMES = {
     "Compensation": "plangate.compensation",
+    "Credential": "plangate.credentials",
     "Effect": "plangate.toolkit",
     "ErrorType": "plangate.errors",
     "Idempotency": "plangate.toolkit",
@@ -38,6 +42,7 @@ _HOMES = {
     "ResponseDrift": "plangate.replies",
     "ToolContext": "plangate.toolkit",
     "ToolError": "plangate.toolkit",
+    "credential": "plangate.credentials",
     "health": "plangate.health_checks",
     "tool": "plangate.toolkit",
 }

@@ -16,6 +16,11 @@ _TELLING = re.compile(
 )
 
 
+def telling(name: str) -> bool:
+    """Whether a value of that name is a secret."""
+    return _TELLING.search(name) is not None
+
+
 def redacted(value: Any, *, depth: int = 4) -> Any:
     """A small copy of a value for errors and logs."""
     if isinstance(value, dict):

@@ -15,7 +15,7 @@ import hashlib
 import inspect
 import math
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -146,6 +146,10 @@ def _for_ever() -> float:
     return math.inf
 
 
+async def _no_credential(name: str) -> str:
+    raise ToolError(f"there is no credential {name!r} here", permanent=True)
+
+
 @dataclass(frozen=True)
 class ToolContext:
     """What a tool may know of the call that it serves. Declare a parameter of this type to receive it."""
@@ -178,6 +182,9 @@ class ToolContext:
     notice: Callable[[list[Difference]], None] = _nothing
     """Takes what `reply` finds, to be counted."""
 
+    obtain: Callable[[str], Awaitable[str]] = _no_credential
+    """Where `credential` comes from; give another in tests."""
+
     def still_mine(self) -> bool:
         """Whether this attempt may still send. A sync tool asks right before it does, since it can't be stopped."""
         return self.seconds_left() > 0
@@ -203,6 +210,14 @@ class ToolContext:
         if value is None:
             raise ResponseDrift(model.__name__, differences, sent=sent)
         return value
+
+    async def credential(self, name: str) -> str:
+        """A credential of the agent's by its name, fresh enough to be used now. Don't keep it.
+
+        Raises:
+            ToolError: The agent has none of that name, or it can't be refreshed; transient when that may pass.
+        """
+        return await self.obtain(name)
 
 
 class ToolSettings(BaseModel):

@@ -27,6 +27,7 @@ from plangate.errors import InvalidInput, PlangateError
 from plangate.runs import TASK_QUEUE
 from workers import embedded
 from workers.connection import configured_target, connect, data_folder, find_target, read_system
+from workers.credential_check import credential_state
 from workers.setup import missing_attributes
 
 OPENAI = "https://api.openai.com/v1"
@@ -87,7 +88,7 @@ async def check_all(where: Surroundings) -> list[Check]:
         asyncio.to_thread(check_binary, where), asyncio.to_thread(check_disk, where),
     )  # fmt: skip
     checks = [check for part in parts for check in (part if isinstance(part, list) else [part])]
-    return [*checks, *check_faults(where)]
+    return [*checks, check_credentials(where), *check_faults(where)]
 
 
 # --- Temporal ---
@@ -270,6 +271,12 @@ def check_disk(where: Surroundings) -> Check:
     return Check(
         "disk", Finding.WARN if free < LOW_BYTES else Finding.OK, found, "make room" if free < LOW_BYTES else ""
     )
+
+
+def check_credentials(where: Surroundings) -> Check:
+    """Whether workers share credentials, and by which key."""
+    usable, found, to_do = credential_state(where.environ)
+    return Check("credentials", Finding.OK if usable else Finding.FAIL, found, to_do)
 
 
 def check_faults(where: Surroundings) -> list[Check]:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from plangate.breakers import KEPT, BreakerRules
@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     breaker_seconds: float = Field(default=30.0, gt=0)
     """Until one call probes a dependency that is down; doubled each time that the probe fails."""
     breaker_max_seconds: float = Field(default=300.0, gt=0)
+    credentials_key: SecretStr = SecretStr("")
+    """Fernet keys, with commas between them: the first encrypts what workers share of credentials, all decrypt."""
     limits: dict[str, ModelPace] = Field(default_factory=dict)
     """Limits of dependencies by name, `model` for models' endpoints; each replaces what agents say of it."""
     shutdown_seconds: float = Field(default=10.0, ge=0)

@@ -26,6 +26,9 @@ from activities.admission import AdmissionActivities
 from activities.binding import BindingActivities
 from activities.breakers import Breakers
 from activities.catalogue import Catalogue, agents_folder
+from activities.credentials.cipher import cipher_of
+from activities.credentials.keeper import Credentials
+from activities.credentials.masking import KNOWN, mask_line
 from activities.freeing import FreeingActivities
 from activities.guardrails.forecasting import Forecasts
 from activities.injection.enabling import banner, find_injector
@@ -109,6 +112,7 @@ def make_worker(
         pacing=pacing,
         spending=spending,
         injected=ToolFaults(injector) if injector else NO_FAULTS,
+        credentials=Credentials(store, cipher=cipher_of(settings.credentials_key), worker=client.identity),
     )
     return Worker(
         client,
@@ -204,6 +208,7 @@ async def prepare_agents(catalogue: Catalogue, store: Store) -> None:
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM."""
+    cipher_of(settings.credentials_key)  # a key that is none ends the worker here, before it takes work
     catalogue = Catalogue.load([agents_folder(settings.agents)])
     for name, problems in catalogue.broken.items():
         log.error("agent not served", agent=name, problems=[str(problem) for problem in problems])
@@ -275,10 +280,10 @@ def main() -> int:
         configure_logs(settings.log_level)
         asyncio.run(serve(settings))
     except InvalidInput as error:
-        print(f"plangate worker: {error}", file=sys.stderr)
+        print(f"plangate worker: {KNOWN.mask(str(error))}", file=sys.stderr)
         return 2
     except (PlangateError, RuntimeError, OSError) as error:
-        print(f"plangate worker: {error}", file=sys.stderr)
+        print(f"plangate worker: {KNOWN.mask(str(error))}", file=sys.stderr)
         return 3
     return 0
 
@@ -293,6 +298,7 @@ def configure_logs(level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(default=str),
+            mask_line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level.upper()),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),

@@ -20,6 +20,7 @@ from activities.catalogue.settings import read_settings
 from activities.catalogue.tools import ToolsFound, read_tools
 from plangate.action_limits import LimitOf, strictest
 from plangate.agents import AgentSettings, AgentSummary, Scope
+from plangate.credentials import CredentialSource
 from plangate.errors import ErrorType, PlangateError
 from plangate.flow import FlowRules, flow_rules
 from plangate.health_checks import HealthCheck
@@ -36,6 +37,7 @@ RESERVED_AGENTS = frozenset(
     {
         "agents",
         "answer",
+        "credentials",
         "database",
         "db",
         "health",
@@ -66,6 +68,7 @@ class LoadedAgent:
         knowledge: The files of `knowledge/`.
         package: The folder's Python files.
         health: Health checks by dependency.
+        credentials: Sources of credentials by name.
     """
 
     name: str
@@ -79,6 +82,7 @@ class LoadedAgent:
     knowledge: tuple[Path, ...]
     package: Package
     health: dict[str, HealthCheck] = field(default_factory=dict)
+    credentials: dict[str, CredentialSource] = field(default_factory=dict)
 
     @cached_property
     def policies(self) -> dict[str, ToolPolicy]:
@@ -227,6 +231,7 @@ def load_agent(folder: Path) -> LoadedAgent:
         ),
         package=package,
         health=found.health,
+        credentials=found.credentials,
     )
 
 

@@ -12,6 +12,7 @@ from types import ModuleType
 
 from activities.catalogue.code import Package
 from activities.catalogue.importing import FunctionNode, function_decorated_at, import_noting, parse_all
+from plangate.credentials import CredentialSource, source_of
 from plangate.health_checks import HealthCheck, check_of
 from plangate.plans import RESERVED_NAMES
 from plangate.problems import Problems
@@ -43,12 +44,14 @@ class ToolsFound:
         tools: Usable tools by name.
         places: File and line of every tool by name, those that aren't usable included.
         health: Health checks by dependency.
+        credentials: Sources of credentials by name.
         complete: Whether the file could be imported, so that a name that isn't in `places` isn't a tool.
     """
 
     tools: dict[str, Tool] = field(default_factory=dict)
     places: dict[str, tuple[str, int]] = field(default_factory=dict)
     health: dict[str, HealthCheck] = field(default_factory=dict)
+    credentials: dict[str, CredentialSource] = field(default_factory=dict)
     complete: bool = False
 
 
@@ -76,6 +79,7 @@ def read_tools(package: Package, problems: Problems) -> ToolsFound:
         found.tools[tool.name] = tool
         _check(tool, file, line, trees.get(file), problems)
     _read_health(module, found, package, problems)
+    _read_credentials(module, found, package, problems)
     return found
 
 
@@ -83,19 +87,28 @@ def _read_health(module: ModuleType, found: ToolsFound, package: Package, proble
     checks = {id(check): check for value in vars(module).values() if (check := check_of(value))}
     known = {tool.dependency for tool in found.tools.values()}
     for check in checks.values():
-        code = getattr(check.function, "__code__", None)
-        path = Path(code.co_filename) if code else Path()
-        inside = path.is_relative_to(package.folder)
-        file, line = (
-            (path.relative_to(package.folder).as_posix() if inside else FILE),
-            code.co_firstlineno if code else 1,
-        )
+        file, line = _first_line(check.function, package)
         if check.dependency not in known:
             hint = suggestion(check.dependency, known) or "."
             problems.add(file, line, f"a health check of {check.dependency!r}, on which no tool depends{hint}")
         elif check.dependency in found.health:
             problems.add(file, line, f"a second health check of {check.dependency!r}")
         found.health[check.dependency] = check
+
+
+def _read_credentials(module: ModuleType, found: ToolsFound, package: Package, problems: Problems) -> None:
+    sources = {id(source): source for value in vars(module).values() if (source := source_of(value))}
+    for source in sources.values():
+        if source.name in found.credentials:
+            problems.add(*_first_line(source.function, package), f"a second source of the credential {source.name!r}")
+        found.credentials[source.name] = source
+
+
+def _first_line(function: object, package: Package) -> tuple[str, int]:
+    code = getattr(function, "__code__", None)
+    path = Path(code.co_filename) if code else Path()
+    file = path.relative_to(package.folder).as_posix() if path.is_relative_to(package.folder) else FILE
+    return file, code.co_firstlineno if code else 1
 
 
 def _decorated(tree: ast.Module) -> Iterator[FunctionNode]:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from activities.storage.engine import make_engines, shown_url
 from plangate.errors import ErrorType, PlangateError
 
-NEWEST = "0008"
+NEWEST = "0009"
 """The newest revision in `migrations/versions`; revisions are numbered."""
 VERSION_TABLE = "alembic_version"
 

@@ -393,3 +393,22 @@ response_drifts = Table(
     Column("last_seen", UtcDateTime, nullable=False),
 )
 """How answers of dependencies differ from what tools know of them: a `plangate.replies.Difference` a row."""
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("agent", String(200), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("value", AnyText, nullable=False),
+    Column("obtained_at", UtcDateTime),
+    Column("expires_at", UtcDateTime),
+    Column("refreshed_by", String(300), nullable=False),
+    Column("refreshes", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("error_type", String(100), nullable=False),
+    Column("last_error", AnyText, nullable=False),
+    Column("failed_at", UtcDateTime),
+    Column("lease", String(64), nullable=False),
+    Column("lease_until", UtcDateTime),
+)
+"""One row a credential of an agent. `value` is encrypted, or empty: workers without a key share nothing secret."""

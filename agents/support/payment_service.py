@@ -1,16 +1,21 @@
 """The payment service of the demo and the tests: a ledger of refunds behind a small HTTP interface.
 
 It honours `Idempotency-Key`: the same key with the same body gets the same answer and no second refund; with another
-body it gets 422. What it did and what it was asked are both kept, so that a test can count effects and attempts.
+body it gets 422. A refund takes a bearer token that lives for some minutes; `POST /token` gives one for the client
+secret. Looking needs none. What it did and what it was asked are both kept, so that a test can count effects and
+attempts.
 Imports nothing relative: it runs as a script, beside the agent.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
+import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -58,6 +63,14 @@ class RefundRequest(BaseModel):
     def digest(self) -> str:
         """The same for bodies that mean the same."""
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+
+
+class TokenRequest(BaseModel):
+    """Body of `POST /token`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    client_secret: str = Field(min_length=1, max_length=200)
 
 
 class Answer(BaseModel):
@@ -175,10 +188,52 @@ class PaymentBook:
         self._database.execute("COMMIT")
 
 
-def payment_routes(book: PaymentBook) -> list[Route]:
+class Tokens:
+    """Bearer tokens: when each ends, signed with the client secret, so that they outlive a restart.
+
+    Args:
+        secret: The client secret.
+        seconds: How long a token lives.
+        now: The clock, in seconds since 1970.
+    """
+
+    def __init__(self, secret: str, *, seconds: float = 300.0, now: Callable[[], float] = time.time) -> None:
+        self._secret, self._seconds, self._now = secret, seconds, now
+
+    def issue(self, secret: str) -> dict[str, Any] | None:
+        """A token; None for another secret."""
+        if not hmac.compare_digest(secret.encode(), self._secret.encode()):
+            return None
+        claim = f"{self._now() + self._seconds:.3f}.{secrets.token_hex(8)}"
+        token = f"pt_{claim}.{self._sign(claim)}"
+        return {"access_token": token, "token_type": "Bearer", "expires_in": self._seconds}
+
+    def accepts(self, authorization: str) -> bool:
+        """Whether a request with this `Authorization` may refund."""
+        claim, _, signature = authorization.removeprefix("Bearer pt_").rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._sign(claim).encode()):
+            return False
+        return float(claim.rpartition(".")[0]) > self._now()
+
+    def _sign(self, claim: str) -> str:
+        return hmac.new(self._secret.encode(), claim.encode(), "sha256").hexdigest()
+
+
+def payment_routes(book: PaymentBook, tokens: Tokens) -> list[Route]:
     """The HTTP interface of a book."""
 
+    async def issue_token(request: Request) -> JSONResponse:
+        body = await request.body()
+        try:
+            given = TokenRequest.model_validate_json(body[:MAX_BODY_BYTES])
+        except ValidationError:
+            return _respond(refusal(400, "invalid_request", 'send {"client_secret": "…"}'))
+        token = tokens.issue(given.client_secret)
+        return JSONResponse(token) if token else _respond(refusal(401, "invalid_client", "the client secret is wrong"))
+
     async def make_refund(request: Request) -> JSONResponse:
+        if not tokens.accepts(request.headers.get("Authorization", "")):
+            return _respond(refusal(401, "invalid_token", "the bearer token is missing, wrong or has expired"))
         key = request.headers.get("Idempotency-Key", "")
         if not 1 <= len(key) <= 255:
             return _respond(refusal(400, "missing_key", "send an Idempotency-Key of 1 to 255 characters"))
@@ -208,6 +263,7 @@ def payment_routes(book: PaymentBook) -> list[Route]:
         return JSONResponse(payment)
 
     return [
+        Route("/token", issue_token, methods=["POST"]),
         Route("/refunds", make_refund, methods=["POST"]),
         Route("/refunds", list_refunds, methods=["GET"]),
         Route("/attempts", list_attempts, methods=["GET"]),

@@ -1,23 +1,25 @@
-"""Client of the payment service: its two calls, and what each failure of a refund means."""
+"""Client of the payment service: its calls, and what each failure of a refund means."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NoReturn
 
 import httpx2
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
-from plangate import ErrorType, ResponseDrift, ToolContext, ToolError
+from plangate import Credential, ErrorType, ResponseDrift, ToolContext, ToolError
 
 from .records import CURRENCY, Currency, Order, OrderNumber, Refund, Token
 
 TOTAL_SECONDS = 10.0
 """For the whole call; shorter than the tool's own time-out, so that the client gives up first and says why."""
+TOKEN_SECONDS = 5.0
 LOOK_UP_SECONDS = 2.0
 """For a look at a payment, which is worth less than a quick answer."""
 MAX_RETRY_AFTER_SECONDS = 300.0
@@ -57,10 +59,11 @@ async def refund(ctx: ToolContext, order_id: str, amount: float, reason: str) ->
         missing = "no `payments_url` is set for this agent" if not url else "the call has no idempotency key"
         raise ToolError(f"can't refund order {order_id!r}: {missing}", permanent=True)
     body = {"order_id": order_id, "amount": f"{amount:.2f}", "currency": CURRENCY, "reason": reason}
+    auth = _bearer(await ctx.credential("payments"))
     headers = {"Idempotency-Key": ctx.idempotency_key}
     try:
         async with asyncio.timeout(TOTAL_SECONDS), httpx2.AsyncClient(timeout=TOTAL_SECONDS) as client:
-            response = await client.post(f"{url}/refunds", json=body, headers=headers)
+            response = await client.post(f"{url}/refunds", json=body, headers=headers, auth=auth)
     except (TimeoutError, httpx2.TimeoutException):
         said = f"the payment service didn't answer within {TOTAL_SECONDS:g} s"
         raise ToolError(f"refund of order {order_id!r}: {said}", transient=True, type=ErrorType.TIMEOUT) from None
@@ -88,6 +91,26 @@ async def refund(ctx: ToolContext, order_id: str, amount: float, reason: str) ->
     )
 
 
+async def token(ctx: ToolContext) -> Credential:
+    """A bearer token for the agent's client secret.
+
+    Raises:
+        ToolError: There is no secret, or the service doesn't take it.
+    """
+    url, secret = ctx.settings.get("payments_url", "").rstrip("/"), ctx.settings.get("payments_secret", "")
+    if not secret:
+        raise ToolError("no `payments_secret` is set for this agent", permanent=True, type=ErrorType.AUTHENTICATION)
+    async with httpx2.AsyncClient(timeout=TOKEN_SECONDS) as client:
+        response = await client.post(f"{url}/token", json={"client_secret": secret})
+    response.raise_for_status()
+    try:
+        told = response.json()
+        ends = datetime.now(UTC) + timedelta(seconds=float(told["expires_in"]))
+        return Credential(value=SecretStr(told["access_token"]), expires_at=ends)
+    except (ValueError, KeyError, TypeError):
+        raise ToolError("the payment service's token can't be read", transient=True) from None
+
+
 async def check(ctx: ToolContext) -> None:
     """Whether the service answers at all; raises what is wrong."""
     url = ctx.settings.get("payments_url", "").rstrip("/")
@@ -109,6 +132,16 @@ async def with_refunds(ctx: ToolContext, order: Order) -> Order:
         return order
     payment = order.payment.model_copy(update={"refunded": float(told.refunded), "source": "payment service"})
     return order.model_copy(update={"payment": payment, "refundable": float(told.refundable)})
+
+
+def _bearer(token: str) -> Callable[[httpx2.Request], httpx2.Request]:
+    """Authorises a request; unlike a plain header it comes before a user and password in the URL."""
+
+    def authorise(request: httpx2.Request) -> httpx2.Request:
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    return authorise
 
 
 def _refused(order_id: str, response: httpx2.Response) -> NoReturn:

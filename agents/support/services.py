@@ -1,6 +1,6 @@
 """The companions of the `support` agent: a payment service and a mail sink, on this machine only.
 
-    python agents/support/services.py --data DIR [--payments-port N] [--smtp-port N] [--until-eof]
+    python agents/support/services.py --data DIR [--payments-port N] [--smtp-port N] [--token-seconds N] [--until-eof]
 
 Prints one line of JSON when both are ready: the environment variables that lead the agent's tools to them. Stays until
 SIGTERM or SIGINT, or with `--until-eof` until its standard input ends. Started again on the same folder it takes the
@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -27,7 +28,7 @@ import uvicorn
 from aiosmtpd.smtp import SMTP
 from data import generate
 from mail_sink import Mailbox, mailbox_routes, smtp_session
-from payment_service import PaymentBook, payment_routes
+from payment_service import PaymentBook, Tokens, payment_routes
 from starlette.applications import Starlette
 
 from activities.injection.enabling import banner, find_injector
@@ -36,6 +37,7 @@ from plangate.errors import InvalidInput
 
 HOST = "127.0.0.1"
 EXIT_USAGE, EXIT_PORT_TAKEN = 2, 3
+TOKEN_SECONDS = 300.0
 
 
 class Server(uvicorn.Server):
@@ -86,13 +88,30 @@ def open_book(folder: Path) -> PaymentBook:
     return PaymentBook(folder / "payments.sqlite", payments)
 
 
+def client_secret(folder: Path) -> str:
+    """The client secret of the payment service: made at the first start, kept for the next, readable by its owner."""
+    path = folder / "client-secret"
+    with contextlib.suppress(FileExistsError):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(f"cs_{secrets.token_hex(24)}")
+    return path.read_text(encoding="ascii")
+
+
 async def serve(
-    folder: Path, http: socket.socket, smtp: socket.socket, until_eof: bool, injector: Injector | None = None
+    folder: Path,
+    http: socket.socket,
+    smtp: socket.socket,
+    until_eof: bool,
+    injector: Injector | None = None,
+    token_seconds: float = TOKEN_SECONDS,
 ) -> None:
     """Run both services until told to stop."""
     loop = asyncio.get_running_loop()
     mailbox, book = Mailbox(folder / "mail"), open_book(folder)
-    app = Starlette(routes=[*payment_routes(book), *mailbox_routes(mailbox)])
+    secret = client_secret(folder)
+    tokens = Tokens(secret, seconds=token_seconds)
+    app = Starlette(routes=[*payment_routes(book, tokens), *mailbox_routes(mailbox)])
     faults = None
     if injector is not None:
         from faulty_services import FaultyServices
@@ -104,7 +123,7 @@ async def serve(
 
     sinks = [await loop.create_server(session, sock=smtp)]
     settings = faults.settings if faults else {}
-    server = Server(faults.app if faults else app, lambda: _say_ready(http, smtp), **settings)
+    server = Server(faults.app if faults else app, lambda: _say_ready(http, smtp, secret), **settings)
     if faults is not None:
         faults.own(sinks, session, server)
 
@@ -123,10 +142,11 @@ async def serve(
         book.close()
 
 
-def _say_ready(http: socket.socket, smtp: socket.socket) -> None:
+def _say_ready(http: socket.socket, smtp: socket.socket, secret: str) -> None:
     url = f"http://{HOST}:{http.getsockname()[1]}"
     ready = {
         "PLANGATE_SUPPORT_PAYMENTS_URL": url,
+        "PLANGATE_SUPPORT_PAYMENTS_SECRET": secret,
         "PLANGATE_SUPPORT_SMTP": f"{HOST}:{smtp.getsockname()[1]}",
         "PLANGATE_SUPPORT_MAILBOX_URL": url,
     }
@@ -154,6 +174,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder for payments and mails; made when missing")
     parser.add_argument("--payments-port", type=int, default=0, help="port of the payment service and mailbox")
     parser.add_argument("--smtp-port", type=int, default=0, help="port of the mail sink")
+    parser.add_argument("--token-seconds", type=float, default=TOKEN_SECONDS, help="life of a bearer token")
     parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
     options = parser.parse_args()
     try:
@@ -173,7 +194,7 @@ def main() -> int:
         print(f"can't listen on the port asked for: {error}; give another or leave it out", file=sys.stderr)
         return EXIT_PORT_TAKEN
     memory.write_text(json.dumps({"payments": http.getsockname()[1], "smtp": smtp.getsockname()[1]}), encoding="utf-8")
-    asyncio.run(serve(options.data, http, smtp, options.until_eof, injector))
+    asyncio.run(serve(options.data, http, smtp, options.until_eof, injector, options.token_seconds))
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from plangate import Compensation, ErrorType, ToolContext, ToolError, health, tool
+from plangate import Compensation, Credential, ErrorType, ToolContext, ToolError, credential, health, tool
 
 from . import knowledge, mail, ownership, payments, shop
 from .records import (
@@ -201,6 +201,12 @@ def send_email(
     """Send an e-mail to a customer of the shop; the shop's signature is added. Others can't be written to."""
     ownership.check_address(ctx, to)
     return mail.send(ctx, to, subject, body)
+
+
+@credential("payments")
+async def payments_token(ctx: ToolContext) -> Credential:
+    """A bearer token of the payment service."""
+    return await payments.token(ctx)
 
 
 @health("payments")

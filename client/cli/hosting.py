@@ -26,6 +26,7 @@ _PROGRAMS = {
         "Runs that failed for good: list, show, resolve, resume, discard, sweep.",
     ),
     "dependencies": ("workers.dependencies", [], "What runs depend on: up or down, limits, what waits; --reset NAME."),
+    "credentials": ("workers.credentials", [], "Credentials of agents: list; when they expire, never their values."),
     "cost": ("workers.costs", ["cost"], "What models cost, by run, user, day …; budgets and what is left."),
     "budget": ("workers.costs", ["budget"], "Budgets: set, show."),
     "migrate": ("workers.migrate", [], "Bring the database to the current schema."),

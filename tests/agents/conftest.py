@@ -39,6 +39,12 @@ class Companions:
     def url(self) -> str:
         return self.environment["PLANGATE_SUPPORT_PAYMENTS_URL"]
 
+    def bearer(self) -> dict[str, str]:
+        """A header that lets refunds in."""
+        secret = self.environment["PLANGATE_SUPPORT_PAYMENTS_SECRET"]
+        answer = httpx2.post(f"{self.url}/token", json={"client_secret": secret}, timeout=5)
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
     def get(self, path: str, **query: str) -> Any:
         return httpx2.get(self.url + path, params=query, timeout=5).json()
 
@@ -94,6 +100,15 @@ def context(agent: LoadedAgent) -> MakeContext:
         nowhere = {"PLANGATE_SUPPORT_PAYMENTS_URL": "http://127.0.0.1:1", "PLANGATE_SUPPORT_SMTP": "127.0.0.1:1"}
         nowhere["PLANGATE_SUPPORT_MAILBOX_URL"] = nowhere["PLANGATE_SUPPORT_PAYMENTS_URL"]
         settings = agent.tool_settings(companions.environment if companions else nowhere)
-        return ToolContext(run="run-1", agent="support", idempotency_key=key, settings=settings, database=database)
+
+        async def obtain(name: str) -> str:
+            if companions is None:
+                return "a token for nobody"
+            got = await agent.credentials[name].function(ToolContext(settings=settings))
+            return got.value.get_secret_value()
+
+        return ToolContext(
+            run="run-1", agent="support", idempotency_key=key, settings=settings, database=database, obtain=obtain
+        )
 
     return make

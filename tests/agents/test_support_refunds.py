@@ -25,6 +25,7 @@ BODY = {"order_id": "1042", "amount": "62.00", "currency": "GBP", "reason": "arr
 
 def post(companions: Companions, body: Any, headers: dict[str, str] = KEY) -> httpx2.Response:
     content = body if isinstance(body, (str, bytes)) else json.dumps(body)
+    headers = {**companions.bearer(), **headers}
     return httpx2.post(f"{companions.url}/refunds", content=content, headers=headers, timeout=5)
 
 
@@ -40,6 +41,15 @@ class TestService:
         assert [attempt["result"] for attempt in attempts] == ["refunded", "replayed"]
         payment = companions.get("/payments/1042")
         assert (payment["paid"], payment["refunded"], payment["refundable"]) == ("62.00", "62.00", "0.00")
+
+    @pytest.mark.parametrize("token", ["", "Bearer pt_1.2.3", "Bearer pt_9999999999.0.ab.cd", "Basic x"])
+    def test_no_refund_without_a_token(self, companions: Companions, token: str) -> None:
+        headers = KEY | {"Authorization": token}
+        answer = post(companions, BODY, headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_token")
+        wrong = httpx2.post(f"{companions.url}/token", json={"client_secret": "another"}, timeout=5)
+        assert wrong.status_code == 401
+        assert companions.get("/attempts")["count"] == 0
 
     def test_another_body_under_a_used_key(self, companions: Companions) -> None:
         post(companions, BODY)
@@ -107,7 +117,10 @@ async def answering(status: int, body: str = "", headers: dict[str, str] | None 
 
 
 def leading_to(url: str) -> ToolContext:
-    return ToolContext(idempotency_key="pg1-key", settings={"payments_url": url})
+    async def obtain(name: str) -> str:
+        return f"a token of {name}"
+
+    return ToolContext(idempotency_key="pg1-key", settings={"payments_url": url}, obtain=obtain)
 
 
 async def failure(answer: Any) -> ToolError:

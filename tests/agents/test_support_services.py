@@ -13,6 +13,7 @@ import pytest
 from tests.agents.conftest import Companions, running_companions
 
 NAMES = {"PLANGATE_SUPPORT_PAYMENTS_URL", "PLANGATE_SUPPORT_SMTP", "PLANGATE_SUPPORT_MAILBOX_URL"}
+NAMES |= {"PLANGATE_SUPPORT_PAYMENTS_SECRET"}
 
 
 def send(companions: Companions, subject: str) -> None:
@@ -35,13 +36,14 @@ def test_a_signal_ends_them(companions: Companions) -> None:
 def test_the_next_life_has_the_ports_and_the_memory_of_the_last(tmp_path: Path) -> None:
     with running_companions(tmp_path) as first:
         body = {"order_id": "1042", "amount": "62.00", "currency": "GBP", "reason": "broken"}
-        httpx2.post(f"{first.url}/refunds", json=body, headers={"Idempotency-Key": "key-1"}, timeout=5)
+        headers = {"Idempotency-Key": "key-1", **first.bearer()}
+        httpx2.post(f"{first.url}/refunds", json=body, headers=headers, timeout=5)
         send(first, "one")
         first.process.kill()
         first.process.wait(10)
     with running_companions(tmp_path) as second:
         assert second.environment == first.environment
-        again = httpx2.post(f"{second.url}/refunds", json=body, headers={"Idempotency-Key": "key-1"}, timeout=5)
+        again = httpx2.post(f"{second.url}/refunds", json=body, headers=headers, timeout=5)
         assert again.headers["Idempotent-Replay"] == "true"
         assert second.get("/refunds")["count"] == 1
         send(second, "two")

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from plangate.redaction import telling
+
 OFFLINE_MODEL = "offline-1"
 OFFLINE_KEY = "offline"
 _LOOPBACK = "127.0.0.1,localhost"
@@ -100,7 +102,7 @@ class SystemState:
         return {name: value for settings in self.settings.values() for name, value in settings.items()}
 
     def as_json(self, pids: Mapping[str, int]) -> dict[str, Any]:
-        """`system.json`."""
+        """`system.json`; secrets that companions announced are not in it."""
         return {
             "address": self.address,
             "namespace": self.namespace,
@@ -108,7 +110,7 @@ class SystemState:
             "model": {"offline": self.offline, "base_url": self.base_url},
             "database": self.database,
             "pids": dict(pids),
-            "settings": self.companion_settings(),
+            "settings": {name: value for name, value in self.companion_settings().items() if not telling(name)},
             "broken": self.broken,
             "faults": self.faults,
             "started_at": self.started_at,

@@ -31,8 +31,12 @@ async def context(agent: LoadedAgent) -> AsyncIterator[ToolContext]:
     async with engine.begin() as connection:
         await setup.setup(connection, {})
         settings = {"payments_url": "http://127.0.0.1:1", "mailbox_url": "", "smtp": "127.0.0.1:1"}
-        yield ToolContext(idempotency_key="pg1-test", settings=settings, database=connection)
+        yield ToolContext(idempotency_key="pg1-test", settings=settings, database=connection, obtain=_token)
     await engine.dispose()
+
+
+async def _token(name: str) -> str:
+    return f"a token of {name}"
 
 
 async def test_the_broken_teapot_is_in_the_books(agent: LoadedAgent, context: ToolContext) -> None:
