@@ -100,12 +100,14 @@ def context(agent: LoadedAgent) -> MakeContext:
         nowhere = {"PLANGATE_SUPPORT_PAYMENTS_URL": "http://127.0.0.1:1", "PLANGATE_SUPPORT_SMTP": "127.0.0.1:1"}
         nowhere["PLANGATE_SUPPORT_MAILBOX_URL"] = nowhere["PLANGATE_SUPPORT_PAYMENTS_URL"]
         settings = agent.tool_settings(companions.environment if companions else nowhere)
+        kept: dict[str, Any] = {}
 
         async def obtain(name: str) -> str:
             if companions is None:
                 return "a token for nobody"
-            got = await agent.credentials[name].function(ToolContext(settings=settings))
-            return got.value.get_secret_value()
+            if name not in kept:  # as a worker keeps it
+                kept[name] = await agent.credentials[name].function(ToolContext(settings=settings))
+            return str(kept[name].value.get_secret_value())
 
         return ToolContext(
             run="run-1", agent="support", idempotency_key=key, settings=settings, database=database, obtain=obtain
