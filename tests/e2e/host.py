@@ -19,7 +19,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from tests.chaos.cases import Case, make_cases
+from tests.e2e.cases import Case, make_cases
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
