@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,6 +44,17 @@ class Window:
             limit: Seconds it may take.
         """
         return cls(began + limit * OF_LIMIT, limit)
+
+    def renewed(self, *, given: float | None) -> Window:
+        """The window of a call whose turn has come: waiting for it was not the tool's time.
+
+        Args:
+            given: Seconds that Temporal gives the attempt, waiting included; None without a limit.
+        """
+        ends = self.clock() + self.limit * OF_LIMIT
+        if given is not None:
+            ends = min(ends, self.ends + (given - self.limit) * OF_LIMIT)
+        return replace(self, ends=max(ends, self.ends))
 
     @property
     def left(self) -> float:

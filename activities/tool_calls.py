@@ -174,7 +174,9 @@ class ToolActivities:
                 if is_open:
                     return CallResult(early=turn, in_doubt=in_doubt)
                 return await self._make(checked)
-            return await self._make(replace(checked, permit=permit))
+            given = activity.info().start_to_close_timeout
+            window = checked.window.renewed(given=given.total_seconds() if given else None)
+            return await self._make(replace(checked, permit=permit, window=window))
         finally:
             await self._breakers.settle(permit)
             if isinstance(turn, Taken):

@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from activities import ledger
 from activities.catalogue import Catalogue
+from activities.fencing import Window
 from activities.ledger import LedgerState
 from activities.storage.store import Store
 from activities.tool_calls import ToolActivities
@@ -490,3 +491,16 @@ async def test_the_database_ends_the_transaction_of_a_worker_that_fell_silent(wo
     with pytest.raises(Exception, match=r"idle-in-transaction|connection"):
         await first
     assert await workers.one.bookings() == 1
+
+
+def test_waiting_for_ones_turn_is_not_the_tools_time() -> None:
+    now = [0.0]
+    window = Window(ends=0.95, limit=1.0, clock=lambda: now[0])
+    now[0] = 2.0
+    assert not window.is_open
+    assert window.renewed(given=4.0).left == pytest.approx(0.95)
+    now[0] = 3.5
+    assert window.renewed(given=4.0).left == pytest.approx(0.3)  # Temporal gives the attempt up at 4
+    assert window.renewed(given=None).left == pytest.approx(0.95)
+    now[0] = 0.5
+    assert window.renewed(given=1.0) == window

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from activities.catalogue import Catalogue
 from activities.injection import dying
@@ -141,6 +142,11 @@ async def test_what_a_death_leaves_behind(
         if name == "post" and effects:
             bench.far.read_back = {"ok": "fine"}
         again = await bench.make(call, attempt=2)  # `times` is used up
+        if name == "post" and states == ["intended"] and not effects:
+            assert again.blocked_until is not None  # until the dead attempt can't send any more
+            async with bench.store.transaction() as connection:
+                await connection.execute(text("UPDATE ledger SET lease_until = NULL"))
+            again = await bench.make(call, attempt=2)
         assert again.result is not None
         assert len(bench.far.effects) + await bench.bookings() - before == 1, point
         bench.far.read_back = None
@@ -186,7 +192,9 @@ async def test_tools_that_go_wrong(
     error, payload = await bench.fails(bench.call("look"))
     assert (payload.type, len(bench.far.effects)) == (type, calls)
     assert error.next_retry_delay is None or fault != "rate_limited" or error.next_retry_delay.total_seconds() == 4
-    assert (await bench.make(bench.call("look"), attempt=2)).result is not None
+    again = await bench.make(bench.call("look"), attempt=2)
+    assert (again.early is None) is (fault != "rate_limited")  # that one asked everybody for patience
+    assert (again.result is None) is (fault == "rate_limited")
 
 
 async def test_what_a_tool_answers_and_what_only_takes_time(bench: Bench) -> None:

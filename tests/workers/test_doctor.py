@@ -67,7 +67,7 @@ def test_a_system_that_runs(command: Command, system: Supervised) -> None:
     assert (code, answer["ok"]) == (0, True)
     assert findings(answer) == {
         "temporal": "ok", "search attributes": "ok", "worker": "warn", "database": "ok", "model": "ok",
-        "agents": "ok", "temporal program": "ok", "disk": "ok",
+        "credentials": "ok", "agents": "ok", "temporal program": "ok", "disk": "ok",
         # The shop's services and tables don't belong to this system.
         "mail of support": "warn", "payments of support": "warn", "shop of support": "warn",
     }  # fmt: skip
