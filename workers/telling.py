@@ -6,9 +6,12 @@ import getpass
 import json
 import os
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from plangate.errors import PlangateError
+from plangate.errors import ErrorType, PlangateError
+
+EXIT_USAGE, EXIT_BUG = 2, 70
 
 
 def person(name: str) -> str:
@@ -47,3 +50,43 @@ def tell_error(error: PlangateError, code: int, body: dict[str, Any], *, as_json
     for line in error.details:
         print(f"  - {line}", file=sys.stderr)
     return code
+
+
+def plain_body(error: PlangateError, code: int) -> dict[str, Any]:
+    """An error as most commands print it in JSON."""
+    return {"type": error.type.value, "message": error.message, "details": error.details}
+
+
+def run_command(
+    app: Callable[..., Any],
+    arguments: Sequence[str],
+    *,
+    name: str,
+    judge: Callable[[Exception], tuple[PlangateError, int] | None],
+    body: Callable[[PlangateError, int], dict[str, Any]] = plain_body,
+) -> int:
+    """Run a command line; no traceback reaches a user unless `PLANGATE_TRACEBACK` is set.
+
+    Args:
+        app: The Typer application.
+        arguments: The command's words.
+        name: As people call it.
+        judge: What an error says to people, and its exit code; None for a defect.
+        body: The error in JSON.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        app(args=list(arguments), prog_name=name, standalone_mode=True)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else EXIT_USAGE
+    except Exception as error:
+        known = judge(error)
+        if known is None:
+            if os.environ.get("PLANGATE_TRACEBACK"):
+                raise
+            told = f"a defect of Plangate: {type(error).__name__}: {error}"
+            known = PlangateError(told, type=ErrorType.BUG), EXIT_BUG
+        return tell_error(*known, body(*known), as_json="--json" in arguments)
+    return 0

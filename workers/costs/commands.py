@@ -25,9 +25,9 @@ from plangate.spending import MODELS, Beyond, Per, SpendingLimit, parse_amount
 from workers.connection import data_folder
 from workers.costs import pages
 from workers.costs.pages import BudgetLine
-from workers.telling import person, tell, tell_error, write
+from workers.telling import EXIT_USAGE, person, run_command, tell, write
 
-EXIT_REFUSED, EXIT_USAGE, EXIT_NO_DATABASE, EXIT_NOT_FOUND, EXIT_BUG = 1, 2, 3, 4, 70
+EXIT_REFUSED, EXIT_NO_DATABASE, EXIT_NOT_FOUND = 1, 3, 4
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 budget = typer.Typer(pretty_exceptions_enable=False, help="Budgets: set, show.")
@@ -200,24 +200,13 @@ def _moment(text: str) -> datetime:
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command; returns the exit code."""
-    as_json = "--json" in arguments
-    try:
-        app(args=list(arguments), prog_name="plangate", standalone_mode=True)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else EXIT_USAGE
-    except InvalidInput as error:
-        return _tell_error(error, EXIT_USAGE, as_json=as_json)
-    except PlangateError as error:
-        code = {ErrorType.UNAVAILABLE: EXIT_NO_DATABASE, ErrorType.INVALID_INPUT: EXIT_NOT_FOUND}
-        return _tell_error(error, code.get(error.type, EXIT_REFUSED), as_json=as_json)
-    except Exception as error:
-        if os.environ.get("PLANGATE_TRACEBACK"):
-            raise
-        bug = PlangateError(f"a defect of Plangate: {type(error).__name__}: {error}", type=ErrorType.BUG)
-        return _tell_error(bug, EXIT_BUG, as_json=as_json)
-    return 0
+    return run_command(app, arguments, name="plangate", judge=_judged)
 
 
-def _tell_error(error: PlangateError, code: int, *, as_json: bool) -> int:
-    body = {"type": error.type.value, "message": error.message, "details": error.details}
-    return tell_error(error, code, body, as_json=as_json)
+def _judged(error: Exception) -> tuple[PlangateError, int] | None:
+    if isinstance(error, InvalidInput):
+        return error, EXIT_USAGE
+    if isinstance(error, PlangateError):
+        codes = {ErrorType.UNAVAILABLE: EXIT_NO_DATABASE, ErrorType.INVALID_INPUT: EXIT_NOT_FOUND}
+        return error, codes.get(error.type, EXIT_REFUSED)
+    return None

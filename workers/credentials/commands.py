@@ -7,7 +7,6 @@ With `--json` errors are JSON too.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -19,9 +18,9 @@ from activities.storage.store import Store
 from plangate.errors import ErrorType, InvalidInput, PlangateError
 from workers.connection import data_folder
 from workers.credentials import pages
-from workers.telling import tell_error, write
+from workers.telling import EXIT_USAGE, run_command, write
 
-EXIT_REFUSED, EXIT_USAGE, EXIT_NO_DATABASE, EXIT_BUG = 1, 2, 3, 70
+EXIT_REFUSED, EXIT_NO_DATABASE = 1, 3
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True)
 
@@ -53,24 +52,12 @@ def list_credentials(
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    as_json = "--json" in arguments
-    try:
-        app(args=list(arguments), prog_name="plangate credentials", standalone_mode=True)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else EXIT_USAGE
-    except InvalidInput as error:
-        return _tell_error(error, EXIT_USAGE, as_json=as_json)
-    except PlangateError as error:
-        code = EXIT_NO_DATABASE if error.type is ErrorType.UNAVAILABLE else EXIT_REFUSED
-        return _tell_error(error, code, as_json=as_json)
-    except Exception as error:
-        if os.environ.get("PLANGATE_TRACEBACK"):
-            raise
-        bug = PlangateError(f"a defect of Plangate: {type(error).__name__}: {error}", type=ErrorType.BUG)
-        return _tell_error(bug, EXIT_BUG, as_json=as_json)
-    return 0
+    return run_command(app, arguments, name="plangate credentials", judge=_judged)
 
 
-def _tell_error(error: PlangateError, code: int, *, as_json: bool) -> int:
-    body = {"type": error.type.value, "message": error.message, "details": error.details}
-    return tell_error(error, code, body, as_json=as_json)
+def _judged(error: Exception) -> tuple[PlangateError, int] | None:
+    if isinstance(error, InvalidInput):
+        return error, EXIT_USAGE
+    if isinstance(error, PlangateError):
+        return error, EXIT_NO_DATABASE if error.type is ErrorType.UNAVAILABLE else EXIT_REFUSED
+    return None

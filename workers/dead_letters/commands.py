@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -29,9 +28,9 @@ from workers.dead_letters.outlook import look_ahead
 from workers.dead_letters.resolve import Answer, Resolution, resolve
 from workers.dead_letters.resume import Correction, resume
 from workers.sweeper import sweep_once
-from workers.telling import person, tell, tell_error, write
+from workers.telling import EXIT_BUG, EXIT_USAGE, person, run_command, tell, write
 
-EXIT_REFUSED, EXIT_USAGE, EXIT_NO_SERVER, EXIT_NOT_FOUND, EXIT_BUG = 1, 2, 3, 4, 70
+EXIT_REFUSED, EXIT_NO_SERVER, EXIT_NOT_FOUND = 1, 3, 4
 _WORDS = {
     EXIT_REFUSED: "refused",
     EXIT_USAGE: "usage",
@@ -192,27 +191,7 @@ def sweep_runs(
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command; returns the exit code."""
-    as_json = "--json" in arguments
-    try:
-        app(args=list(arguments), prog_name="plangate dead-letters", standalone_mode=True)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else EXIT_USAGE
-    except _NotFound as error:
-        return _tell_error(error, EXIT_NOT_FOUND, as_json=as_json)
-    except _Usage as error:
-        return _tell_error(error, EXIT_USAGE, as_json=as_json)
-    except RPCError as error:
-        unreachable = PlangateError(f"the Temporal server answered: {error.message}", type=ErrorType.UNAVAILABLE)
-        return _tell_error(unreachable, EXIT_NO_SERVER, as_json=as_json)
-    except PlangateError as error:
-        code = EXIT_NO_SERVER if error.type is ErrorType.UNAVAILABLE else EXIT_REFUSED
-        return _tell_error(error, code, as_json=as_json)
-    except Exception as error:
-        if os.environ.get("PLANGATE_TRACEBACK"):
-            raise
-        bug = PlangateError(f"a defect of Plangate: {type(error).__name__}: {error}", type=ErrorType.BUG)
-        return _tell_error(bug, EXIT_BUG, as_json=as_json)
-    return 0
+    return run_command(app, arguments, name="plangate dead-letters", judge=_judged, body=_body)
 
 
 class _NotFound(PlangateError):
@@ -252,6 +231,19 @@ def _object(text: str) -> dict[str, Any]:
     return value
 
 
-def _tell_error(error: PlangateError, code: int, *, as_json: bool) -> int:
-    body = {"type": _WORDS[code], "message": error.message, "hint": "", "details": error.details}
-    return tell_error(error, code, body, as_json=as_json)
+def _judged(error: Exception) -> tuple[PlangateError, int] | None:
+    match error:
+        case _NotFound():
+            return error, EXIT_NOT_FOUND
+        case _Usage():
+            return error, EXIT_USAGE
+        case RPCError():
+            said = f"the Temporal server answered: {error.message}"
+            return PlangateError(said, type=ErrorType.UNAVAILABLE), EXIT_NO_SERVER
+        case PlangateError():
+            return error, EXIT_NO_SERVER if error.type is ErrorType.UNAVAILABLE else EXIT_REFUSED
+    return None
+
+
+def _body(error: PlangateError, code: int) -> dict[str, Any]:
+    return {"type": _WORDS[code], "message": error.message, "hint": "", "details": error.details}

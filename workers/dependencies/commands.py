@@ -7,7 +7,6 @@ With `--json` errors are JSON too.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
@@ -22,9 +21,9 @@ from activities.storage.store import Store
 from plangate.errors import ErrorType, InvalidInput, PlangateError
 from workers.connection import data_folder
 from workers.dependencies import answers, pages
-from workers.telling import person, tell, tell_error, write
+from workers.telling import person, run_command, tell, write
 
-EXIT_REFUSED, EXIT_USAGE, EXIT_NO_DATABASE, EXIT_NOT_FOUND, EXIT_BUG = 1, 2, 3, 4, 70
+EXIT_REFUSED, EXIT_NO_DATABASE, EXIT_NOT_FOUND = 1, 3, 4
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
@@ -61,25 +60,13 @@ def dependencies(
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    as_json = "--json" in arguments
-    try:
-        app(args=list(arguments), prog_name="plangate dependencies", standalone_mode=True)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else EXIT_USAGE
-    except InvalidInput as error:
+    return run_command(app, arguments, name="plangate dependencies", judge=_judged)
+
+
+def _judged(error: Exception) -> tuple[PlangateError, int] | None:
+    if isinstance(error, InvalidInput):
         error.details = [*error.details, "`plangate dependencies` lists them"]
-        return _tell_error(error, EXIT_NOT_FOUND, as_json=as_json)
-    except PlangateError as error:
-        code = EXIT_NO_DATABASE if error.type is ErrorType.UNAVAILABLE else EXIT_REFUSED
-        return _tell_error(error, code, as_json=as_json)
-    except Exception as error:
-        if os.environ.get("PLANGATE_TRACEBACK"):
-            raise
-        bug = PlangateError(f"a defect of Plangate: {type(error).__name__}: {error}", type=ErrorType.BUG)
-        return _tell_error(bug, EXIT_BUG, as_json=as_json)
-    return 0
-
-
-def _tell_error(error: PlangateError, code: int, *, as_json: bool) -> int:
-    body = {"type": error.type.value, "message": error.message, "details": error.details}
-    return tell_error(error, code, body, as_json=as_json)
+        return error, EXIT_NOT_FOUND
+    if isinstance(error, PlangateError):
+        return error, EXIT_NO_DATABASE if error.type is ErrorType.UNAVAILABLE else EXIT_REFUSED
+    return None
