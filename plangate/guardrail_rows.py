@@ -74,6 +74,17 @@ def _regions(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(codes))
 
 
+def _factor(text: str) -> float | None:
+    plain = " ".join(text.split()).casefold()
+    if plain == "off":
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) times(?: the usual)?", plain)
+    number = float(found[1]) if found else 0.0
+    if not 1.1 <= number <= 100:
+        raise ValueError
+    return number
+
+
 def _nothing(text: str) -> None:
     raise ValueError
 
@@ -93,6 +104,9 @@ ROWS = {
     "A request that is too long": _Row("too_long", _one_of(*TooLong), "'refused' or 'cut off'"),
     "Forecast cost of a run": _Row(
         "forecast_usd", _money, "an amount in US dollars above 0 and up to 10,000, for example '$0.50'"
+    ),
+    "Alert about cost": _Row(
+        "alert_factor", _factor, "'off', or from 1.1 to 100 times, for example '2 times the usual'"
     ),
     "Personal data in answers": _Row("personal_data", _one_of(*PersonalData), "'redacted', 'refused' or 'allowed'"),
     "Kinds of personal data": _Row(

@@ -55,6 +55,8 @@ class GuardrailSettings(BaseModel):
     """Points of suspicion at which a request is refused; docs/guardrails.md has the rules with theirs."""
     forecast_usd: float | None = Field(default=None, gt=0, le=10_000)
     """A run that is forecast to cost more isn't begun."""
+    alert_factor: float | None = Field(default=2.0, ge=1.1, le=100)
+    """A run or a day that costs more than so many times the usual is told of; None says none is."""
     personal_data: PersonalData = PersonalData.REDACTED
     personal_kinds: frozenset[PersonalKind] = frozenset(PersonalKind)
     """Which kinds are looked for in answers, besides `ALWAYS`."""

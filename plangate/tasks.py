@@ -251,3 +251,10 @@ class RecordTask(BaseModel):
     receipts: list[Receipt] = Field(default_factory=list)
     state: RunState | None = None
     """Of a run that failed: kept in its dead letter."""
+
+
+class Recorded(BaseModel):
+    """Result of `record`."""
+
+    alerts: list[str] = Field(default_factory=list)
+    """What there is to say of the run's cost: it, or its agent's day, is dearer than usual."""

@@ -23,6 +23,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.admission import AdmissionActivities
+from activities.alerting import CostAlerts
 from activities.binding import BindingActivities
 from activities.breakers import Breakers
 from activities.catalogue import Catalogue, agents_folder
@@ -100,7 +101,7 @@ def make_worker(
     binding = BindingActivities(catalogue, store, spending)
     planning = PlanningActivities(catalogue, models, store)
     responding = RespondingActivities(catalogue, models, store)
-    recording = RecordingActivities(store, pacing)
+    recording = RecordingActivities(store, pacing, CostAlerts(store, catalogue.cost_factor))
     freeing = FreeingActivities(pacing)
     preflight = PreflightActivities(catalogue, store, breakers, environ=environ)
     tools = ToolActivities(

@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
         FreeTask,
         PlanOutcome,
         PlanTask,
+        Recorded,
         RecordTask,
         RespondTask,
         ToolCall,
@@ -76,9 +77,10 @@ async def evaluate(task: EvaluateTask) -> Evaluated:
     return await _locally("evaluate", task, Evaluated)
 
 
-async def record(task: RecordTask) -> None:
+async def record(task: RecordTask) -> Recorded:
     """Write decisions and the run's end into the database."""
-    await _locally("record", task, None, in_all=timedelta(hours=1))
+    recorded: Recorded | None = await _locally("record", task, Recorded, in_all=timedelta(hours=1))
+    return recorded or Recorded()  # older histories have nothing there
 
 
 async def free_places(task: FreeTask) -> None:

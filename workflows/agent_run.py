@@ -26,6 +26,7 @@ from workflows.preflighting import preflight
 from workflows.presenting import Presenter
 
 with workflow.unsafe.imports_passed_through():
+    from plangate.alerts import with_alerts
     from plangate.approvals import ApprovalDecision, ApprovalRequest, DecisionAction, Receipt
     from plangate.errors import ErrorPayload, ErrorType
     from plangate.plain_answers import plain_answer
@@ -181,10 +182,12 @@ class AgentRun:
             receipts, self.state.unrecorded = self.state.unrecorded, []
             gates = list(self.state.gates.values())
             kept = self.state if result.outcome is Outcome.FAILED else None
-            await activities.record(
+            recorded = await activities.record(
                 RecordTask(run=result.run, result=result, gates=gates, receipts=receipts, state=kept)
             )
             if not self.state.inbox and not self.state.unrecorded:
+                if recorded.alerts:
+                    result = result.model_copy(update={"summary": with_alerts(result.summary, recorded.alerts)})
                 return result
 
     def _note(self, kind: str, text: str, step: str | None = None) -> None:

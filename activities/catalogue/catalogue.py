@@ -12,6 +12,7 @@ from activities.catalogue.loading import LoadedAgent, load_agent
 from activities.catalogue.problems import BrokenAgent
 from plangate.agents import ScopeProblem
 from plangate.errors import ErrorType, InvalidInput, PlangateError
+from plangate.guardrails import GuardrailSettings
 from plangate.wording import suggestion
 
 
@@ -68,6 +69,11 @@ class Catalogue:
             f"there is no agent {name!r}{hint} The agents are {', '.join(known) or 'none'}",
             type=ErrorType.UNKNOWN_AGENT,
         )
+
+    def cost_factor(self, name: str) -> float | None:
+        """How many times the usual a run or a day of an agent may cost before somebody is told; None for no alerts."""
+        found = self.agents.get(name)
+        return (found.scope.guardrails if found else GuardrailSettings()).alert_factor
 
 
 def agent_folders(root: Path) -> list[Path]:

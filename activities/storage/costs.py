@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import ColumnElement, case, func, select
 
 from activities.storage import tables
+from activities.storage.alerts import day_of
 from activities.storage.store import Store
 
 BY = ("run", "session", "user", "agent", "model", "day")
@@ -54,7 +55,7 @@ async def cost_rows(store: Store, *, by: str, since: datetime | None = None, age
         agent: Only this agent's.
     """
     used = tables.usage.c
-    name: ColumnElement[Any] = _day(store) if by == "day" else used[by]
+    name: ColumnElement[Any] = day_of(store, used.at) if by == "day" else used[by]
     tokens = used.input_tokens + used.output_tokens
     query = select(
         name.label("name"),
@@ -77,13 +78,6 @@ async def cost_rows(store: Store, *, by: str, since: datetime | None = None, age
     if by == "day":
         return sorted(rows, key=lambda row: row.name or "")
     return sorted(rows, key=lambda row: (-(row.cost_usd or 0), -row.input_tokens - row.output_tokens, row.name or ""))
-
-
-def _day(store: Store) -> ColumnElement[Any]:
-    at = tables.usage.c.at
-    if store.dialect == "sqlite":
-        return func.strftime("%Y-%m-%d", at)
-    return func.to_char(func.timezone("UTC", at), "YYYY-MM-DD")
 
 
 async def alert_rows(store: Store, *, since: datetime | None = None, agent: str = "") -> list[AlertRow]:

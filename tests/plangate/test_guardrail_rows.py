@@ -40,11 +40,18 @@ def test_every_row_can_be_set() -> None:
     found, problems = read(
         "Injection screening | 7 points", "Request in bytes | 9,000 bytes", "request in tokens | 500 tokens",
         "A request that is too long | Cut off", "Forecast cost of a run | $0.50",
+        "Alert about cost | 1.5 times the usual",
     )  # fmt: skip
     assert problems == []
     assert found == GuardrailSettings(
-        injection_points=7, too_long=TooLong.CUT, request_bytes=9000, request_tokens=500, forecast_usd=0.5
+        injection_points=7, too_long=TooLong.CUT, request_bytes=9000, request_tokens=500, forecast_usd=0.5,
+        alert_factor=1.5,
     )  # fmt: skip
+
+
+def test_alerts_about_cost_can_be_switched_off() -> None:
+    found, problems = read("Alert about cost | off")
+    assert (found.alert_factor, problems) == (None, [])
 
 
 @pytest.mark.parametrize("name", SWITCHES)
@@ -63,6 +70,8 @@ def test_a_switch_needs_the_word_off(name: str) -> None:
         ("Forecast cost of a run | 0.50 EUR", "an amount in US dollars"),
         ("Forecast cost of a run | -1 USD", "above 0"),
         ("Forecast cost of a run | 12", "US dollars"),
+        ("Alert about cost | 1 times", "from 1.1 to 100 times"),
+        ("Alert about cost | $2", "2 times the usual"),
         ("Injection screening | 0 points", "1 to 100 points"),
         ("Request in bytes | 9,000 tokens", "for example '64,000 bytes'"),
         ("Injection screning | off", "did you mean 'Injection screening'?"),
