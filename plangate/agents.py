@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from plangate.action_limits import ActionLimit
+from plangate.declining import DeclinedTopic
 from plangate.forecasts import Forecast
 from plangate.guardrails import GuardrailSettings
 from plangate.pacing import ModelPace, Pace
@@ -79,6 +80,8 @@ class Scope(BaseModel):
     sections: dict[str, str] = Field(default_factory=dict)
     """Prose by heading in lower case: `purpose`, `what it accepts`, …"""
     tools: dict[str, ScopeTool] = Field(default_factory=dict)
+    declines: list[DeclinedTopic] = Field(default_factory=list)
+    """What is declined before any model is asked."""
     websites: list[str] = Field(default_factory=list)
     """Domains that may be read from; `*.` before one means all below it."""
     limits: Limits = Limits()

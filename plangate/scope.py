@@ -26,6 +26,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from plangate.agents import Limits, Scope, ScopeProblem, ScopeTool
+from plangate.declining import read_declines, subject_words
 from plangate.guardrail_rows import read_guardrails
 from plangate.guardrails import GuardrailSettings
 from plangate.limit_tables import read_action_limits, read_spending
@@ -41,6 +42,7 @@ REQUIRED_SECTIONS = ("Purpose", "Tools")
 SECTIONS = (
     "Purpose",
     "What it accepts",
+    "What it declines",
     "What it may answer",
     "Tools",
     "Limits of single actions",
@@ -52,6 +54,7 @@ SECTIONS = (
     "When we can't answer",
 )
 COLUMNS = {
+    "what it declines": ("Asked for", "Recognised by", "What we say"),
     "tools": ("Tool", "What it does", "When"),
     "limits of single actions": ("Tool", "Argument", "Limit", "When exceeded"),
     "spending limits": ("What", "Counted", "At most", "When exceeded"),
@@ -75,11 +78,14 @@ def parse_scope(text: str, file: str = "scope.md") -> tuple[Scope, list[ScopePro
         What could be read, and every mistake in the order of the lines. With a mistake the scope is not to be used.
     """
     reader = _Reader(text, file)
+    sections, tools = reader.prose(), reader.tools()
+    about = subject_words(sections, tools)
     scope = Scope(
         title=reader.title(),
         text=text,
-        sections=reader.prose(),
-        tools=reader.tools(),
+        sections=sections,
+        tools=tools,
+        declines=read_declines(reader.rows_of("what it declines"), about, reader.problem),
         websites=read_websites(reader.rows_of("websites"), reader.problem),
         limits=reader.limits(read_stops(reader.rows_of("when it stops"))),
         guardrails=reader.guardrails(),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from activities.prompts.planner import Agent
+from plangate.declining import list_items
 from plangate.policy import Verdict
 
-_ITEM = re.compile(r"^[-*+]\s+(.+?)\s*$", re.MULTILINE)
 _MOST = 4
 """Things named that the agent can do."""
 
@@ -23,5 +23,4 @@ def refusal(agent: Agent, verdict: Verdict) -> str:
 
 def accepted(agent: Agent) -> list[str]:
     """The list items of the scope's section “What it accepts”, each on one line."""
-    prose = re.sub(r"\n[ \t]+(?=\S)(?![-*+]\s)", " ", agent.scope.sections.get("what it accepts", ""))
-    return _ITEM.findall(prose)
+    return list_items(agent.scope.sections.get("what it accepts", ""))

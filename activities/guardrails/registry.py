@@ -8,6 +8,7 @@ from activities.guardrails.injection.screening import screen
 from activities.guardrails.normalising import normalise
 from activities.guardrails.pii.redacting import protect
 from activities.guardrails.reading import readable, within_size
+from activities.guardrails.scoping import in_scope
 
 INPUT: tuple[Guardrail[Asked], ...] = (
     Guardrail("input.text", readable, ("text.",), "Refuses what is no text: empty, binary, broken encodings."),
@@ -24,6 +25,7 @@ INPUT: tuple[Guardrail[Asked], ...] = (
         ("injection.",),
         "Refuses what reads like instructions to the machine; the outer fence.",
     ),
+    Guardrail("input.scope", in_scope, ("scope.",), "Declines what the scope file declines in so many words."),
     Guardrail("input.forecast", affordable, ("forecast.",), "Refuses what can't fit or would cost too much."),
 )
 """About a request, before any model call."""
