@@ -1,4 +1,4 @@
-"""Names in messages for people: the nearest known one, and lists of them."""
+"""Words in messages for people: names, lists of them, how long something is."""
 
 from __future__ import annotations
 
@@ -20,6 +20,20 @@ def duration(seconds: float) -> str:
             number = round(seconds / size)
             return f"{number:,} {unit}{'s' * (number != 1)}"
     return f"{seconds:,g} second{'s' * (seconds != 1)}"
+
+
+def short_duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

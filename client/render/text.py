@@ -15,6 +15,7 @@ from rich.text import Text
 
 from plangate.runs import StepReport, Usage
 from plangate.visible import visible
+from plangate.wording import short_duration
 
 MAX_VALUE = 1500
 """Characters of one argument that are shown; the rest is counted, never dropped in silence."""
@@ -101,25 +102,11 @@ def short(text: object, limit: int = 60) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
-def duration(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
-    if seconds < 9.95:
-        return f"{max(seconds, 0):.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
-
-
 def since(start: datetime | None, end: datetime | None = None) -> str:
     """How long something took, or takes so far; empty if it hasn't begun."""
     if start is None:
         return ""
-    return duration(((end or datetime.now(UTC)) - start).total_seconds())
+    return short_duration(((end or datetime.now(UTC)) - start).total_seconds())
 
 
 def local_time(at: datetime | None) -> str:

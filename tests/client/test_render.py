@@ -12,10 +12,11 @@ from client.render.checklist import Checklist
 from client.render.gates import gate_box
 from client.render.outcome import print_result
 from client.render.tables import print_inbox, print_runs
-from client.render.text import clean, duration, in_words, money, short
+from client.render.text import clean, in_words, money, short
 from plangate.approvals import ApprovalRequest
 from plangate.errors import ErrorPayload, ErrorType
 from plangate.runs import Outcome, Phase, RunResult, RunStatus, StepReport, StepStatus, Usage
+from plangate.wording import short_duration
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -151,7 +152,7 @@ def test_every_line_of_the_inbox_is_indented_below_its_gate() -> None:
 
 
 def test_durations_and_short_texts() -> None:
-    assert [duration(s) for s in (-1, 0.04, 9.94, 9.96, 59.6, 3599, 7300, 100000)] == [
+    assert [short_duration(s) for s in (-1, 0.04, 9.94, 9.96, 59.6, 3599, 7300, 100000)] == [
         "0.0 s",
         "0.0 s",
         "9.9 s",

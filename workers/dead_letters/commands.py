@@ -71,7 +71,7 @@ def list_letters(
         if as_json:
             write({"dead_letters": [pages.line(letter) for letter in found]})
         else:
-            pages.show_list(found)
+            pages.show_list(found, datetime.now(UTC))
 
     asyncio.run(work())
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from sqlalchemy import Row
 
 from plangate.dead_letters import DeadLetter
@@ -16,6 +15,7 @@ from plangate.errors import ErrorPayload
 from plangate.redaction import redacted
 from plangate.runs import StepStatus
 from plangate.summary import in_plain_words, reports
+from plangate.wording import short_duration
 from workers.dead_letters.outlook import Outlook, in_words
 
 
@@ -29,18 +29,22 @@ def line(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
-def show_list(letters: Sequence[DeadLetter]) -> None:
-    """The letters as a table."""
+def show_list(letters: Sequence[DeadLetter], now: datetime) -> None:
+    """The letters: for each who asked for what, and what went wrong."""
     console = _console()
     if not letters:
         console.print("There are no dead letters.")
         return
-    table = Table("Run", "Failed", "State", "Step", "What went wrong", box=box.SIMPLE_HEAD)
     for letter in letters:
-        when = letter.failed_at.strftime("%Y-%m-%d %H:%M:%S")
-        wrong = f"{letter.error.type.value}: {_one_line(letter.error.message)}"
-        table.add_row(escape(letter.run), when, letter.state.value, escape(letter.error.step or ""), escape(wrong))
-    console.print(table)
+        ago = short_duration((now - letter.failed_at).total_seconds())
+        user = f" · for {letter.user}" if letter.user else ""
+        head = f"{letter.state.value} · {letter.cause.value} {letter.failed_at:%Y-%m-%d %H:%M:%S} UTC, {ago} ago{user}"
+        console.print(f"[bold]{escape(letter.run)}[/bold]  {escape(head)}")
+        if letter.request:
+            console.print(escape(f"  “{_one_line(letter.request)}”"))
+        step = f"{letter.error.step}: " if letter.error.step else ""
+        wrong = _one_line(letter.error.message, 200)
+        console.print(f"  {escape(step)}[red]{letter.error.type.value}[/red]: {escape(wrong)}\n")
     console.print("See one with `plangate dead-letters show RUN`.")
 
 
@@ -94,8 +98,8 @@ def _show_error(console: Console, error: ErrorPayload, letter: DeadLetter) -> No
     lines = [f"{error.type.value}: {error.message}"]
     if error.step or error.attempted:
         lines.append(f"step {error.step or '?'}, {error.attempted or '?'}, attempts: {error.attempts}")
-    if error.input is not None:
-        lines.append(f"input: {redacted(error.input)}")
+    if (given := _input(error, letter)) is not None:
+        lines.append(f"input: {redacted(given)}")
     lines += error.details[:20]
     if letter.trace_id:
         lines.append(f"trace: {letter.trace_id}")
@@ -104,6 +108,18 @@ def _show_error(console: Console, error: ErrorPayload, letter: DeadLetter) -> No
     lines += [f"also failed: {each.id}: {each.reason}" for each in others]
     for text in lines:
         console.print(f"- {escape(text)}")
+
+
+def _input(error: ErrorPayload, letter: DeadLetter) -> Any:
+    """What the step that failed was called with: as the error has it, else as a person saw it, else as planned."""
+    state = letter.run_state
+    if error.input is not None or state is None or state.plan is None:
+        return error.input
+    failed = state.steps.get(error.step or "")
+    for call in failed.calls if failed else []:
+        if call.error is not None and call.gate in state.gates:
+            return state.gates[call.gate].args
+    return next((step.args for step in state.plan.steps if step.id == error.step), None)
 
 
 def _one_line(text: str, limit: int = 100) -> str:

@@ -14,6 +14,7 @@ from rich.table import Table
 from activities.storage.lines import Standing
 from plangate.breakers import Breaker, BreakerState
 from plangate.pacing import ModelPace, Place
+from plangate.wording import short_duration
 
 _WORDS = {BreakerState.CLOSED: "up", BreakerState.OPEN: "down", BreakerState.HALF_OPEN: "being probed"}
 SHOWN = 10
@@ -83,16 +84,11 @@ def show(found: Sequence[Dependency], now: datetime) -> None:
 
 
 def _states(found: Sequence[Dependency], now: datetime) -> Table:
-    table = Table(
-        "Dependency", "State", "Since", "Next probe", "Failed of the latest", "Last error", "Latency", "Calls",
-        box=box.SIMPLE_HEAD,
-    )  # fmt: skip
+    table = Table("Dependency", "State", "Failed", "Last error", "Latency", "Calls", box=box.SIMPLE_HEAD)
     for each, _ in found:
         table.add_row(
             escape(each.name),
             _state(each, now),
-            _moment(each.opened_at),
-            _moment(each.retry_at),
             f"{each.recent_failures} of {len(each.window)}",
             escape(each.last_error),
             "" if each.latency_ms is None else f"{each.latency_ms:,.0f} ms",
@@ -105,6 +101,11 @@ def _state(breaker: Breaker, now: datetime) -> str:
     if breaker.state is BreakerState.CLOSED and breaker.paused_until and breaker.paused_until > now:
         return f"asks for patience until {breaker.paused_until.strftime('%H:%M:%S')}"
     word = _WORDS[breaker.state]
+    if breaker.opened_at is not None:
+        word += f" for {short_duration((now - breaker.opened_at).total_seconds())}"
+    if breaker.state is BreakerState.OPEN and breaker.retry_at is not None:
+        left = (breaker.retry_at - now).total_seconds()
+        word += f", probed in {short_duration(left)}" if left > 0 else ", probed by the next call"
     return f"{word}, not healthy" if breaker.healthy is False else word
 
 
