@@ -76,6 +76,7 @@ class AdmissionActivities:
             verdict=verdict,
             message=refusal(agent, verdict) if verdict.action is Action.BLOCK else "",
             verdicts=list(judged.verdicts),
+            doubts=list(judged.doubts),
             answers=agent.scope.answers,
             request=judged.text if judged.text != request.request else "",
             forecast=None if verdict.action is Action.BLOCK else self._forecast(agent, request, judged.text),

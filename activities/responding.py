@@ -5,6 +5,7 @@ from __future__ import annotations
 from temporalio import activity
 
 from activities.guardrails.answers import Answers
+from activities.guardrails.confidence import weighed
 from activities.guardrails.registry import OUTPUT
 from activities.models import Message, ModelCall, ModelClient, Purpose, Role
 from activities.models.beats import Beats
@@ -72,7 +73,9 @@ class RespondingActivities:
             )
         await models.remember(call, completion)
         answer = answers.judge(completion.text.strip())
-        return answer.model_copy(update={"usage": completion.usage, "fell_back": models.told})
+        least = agent.scope.guardrails.confidence_under
+        known = weighed(answer, task, least)
+        return known.model_copy(update={"usage": completion.usage, "fell_back": models.told})
 
     def _cached_instructions(self, agent: Agent) -> str:
         known = self._instructions.get(agent.name)

@@ -183,6 +183,8 @@ class Admission(BaseModel):
     """The owner's own words for answers that no model writes, by outcome."""
     forecast: Forecast | None = None
     """Tokens and cost, by what is known before any model call."""
+    doubts: list[str] = Field(default_factory=list)
+    """What input guardrails doubt: the answer's confidence is less for it."""
 
 
 class AgentSummary(BaseModel):

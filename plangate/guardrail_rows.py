@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plangate.guardrails import SWITCHES, GuardrailSettings, PersonalData, PersonalKind, TooLong
+from plangate.guardrails import SWITCHES, Claims, GuardrailSettings, PersonalData, PersonalKind, TooLong, Unsupported
 
 _NUMBER = re.compile(r"(\d{1,3}(?:,\d{3})+|\d+)\s*([a-z ]*)", re.IGNORECASE)
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _MONEY = re.compile(r"(?:\$|US\$|USD)\s*(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s*(?:USD|US dollars|dollars)", re.IGNORECASE)
 
 
@@ -85,6 +86,29 @@ def _factor(text: str) -> float | None:
     return number
 
 
+def _phrases(text: str) -> tuple[str, ...]:
+    found = tuple(part.strip(" \"'“”‘’") for part in text.split(";"))
+    if not all(found) or any(len(part) > 200 for part in found):
+        raise ValueError
+    return found
+
+
+def _domains(text: str) -> tuple[str, ...]:
+    if text.strip().casefold() == "none":
+        return ()
+    found = tuple(part for part in re.split(r"[;,\s]+", text.strip().casefold()) if part)
+    if not found or not all(_DOMAIN.fullmatch(part) for part in found):
+        raise ValueError
+    return found
+
+
+def _share(text: str) -> float:
+    found = float(text)
+    if not 0 < found <= 1:
+        raise ValueError
+    return found
+
+
 def _nothing(text: str) -> None:
     raise ValueError
 
@@ -115,6 +139,17 @@ ROWS = {
     "Phone numbers of": _Row(
         "phone_regions", _regions, "up to 20 codes of countries with two letters, for example 'GB, DE'"
     ),
+    "Facts that nothing supports": _Row(
+        "unsupported", _one_of(*Unsupported), "'flagged', 'removed', 'refused', 'on' or 'off'"
+    ),
+    "Claims of what wasn't done": _Row("claims", _one_of(*Claims), "'replaced' or 'removed'"),
+    "Never says": _Row("never_says", _phrases, "phrases with semicolons between them, for example 'no problem; dear'"),
+    "Promises": _Row("promises", _phrases, "what it never promises, with semicolons, for example 'discount; gift'"),
+    "Links in answers": _Row("link_domains", _domains, "domains such as 'example.com, example.org', or 'none'"),
+    "Length of an answer": _Row(
+        "answer_characters", _count("character", 50, 60_000), "50 to 60,000 characters, for example '2,000 characters'"
+    ),
+    "Confidence under": _Row("confidence_under", _share, "a number above 0 and up to 1, for example '0.5'"),
 }
 """The rows by name."""
 

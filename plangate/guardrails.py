@@ -41,6 +41,26 @@ ALWAYS = frozenset({PersonalKind.SECRET, PersonalKind.CARD})
 """Nobody reads these in an answer, whoever they belong to."""
 
 
+class Unsupported(StrEnum):
+    """What becomes of an answer with facts that nothing supports."""
+
+    FLAGGED = "flagged"
+    """It goes out, and its confidence falls."""
+    REMOVED = "removed"
+    """Without the sentences in which they stand."""
+    REFUSED = "refused"
+    """The plain answer goes out instead."""
+
+
+class Claims(StrEnum):
+    """What becomes of an answer that says that something was done which wasn't."""
+
+    REPLACED = "replaced"
+    """The plain answer goes out instead."""
+    REMOVED = "removed"
+    """The sentence is taken out."""
+
+
 class GuardrailSettings(BaseModel):
     """The bounds and choices of guardrails; all have safe defaults."""
 
@@ -62,10 +82,22 @@ class GuardrailSettings(BaseModel):
     """Which kinds are looked for in answers, besides `ALWAYS`."""
     phone_regions: tuple[str, ...] = ("GB",)
     """Countries (ISO codes) whose phone numbers are found in national form too."""
+    unsupported: Unsupported = Unsupported.FLAGGED
+    claims: Claims = Claims.REPLACED
+    never_says: tuple[str, ...] = ()
+    """Phrases that no answer has."""
+    promises: tuple[str, ...] = ()
+    """Things that no answer promises."""
+    link_domains: tuple[str, ...] | None = None
+    """Domains, with what is under them, that links of answers lead to; None for any, an empty list for none."""
+    answer_characters: int | None = Field(default=None, ge=50, le=60_000)
+    confidence_under: float | None = Field(default=None, gt=0, le=1)
+    """A person takes over when an answer is less certain than this."""
 
 
 SWITCHES = {
     "Normalisation": "input.normalise",
     "Injection screening": "input.injection",
+    "Facts that nothing supports": "output.grounding",
 }
 """How a scope file names the guardrails that it can switch off, and their names; all others can't be switched off."""

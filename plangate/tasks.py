@@ -218,6 +218,8 @@ class RespondTask(BaseModel):
     stream: bool = False
     repairs: int = 0
     """How often plans were sent back with their mistakes: a sign of how sure the planner was."""
+    doubts: list[str] = Field(default_factory=list)
+    """What input guardrails doubt."""
     failed: int = 0
     """Attempts that failed before the activity had to wait for its turn."""
     rounds: int = 0
@@ -236,6 +238,8 @@ class Answer(BaseModel):
     """0 to 1, by rules."""
     doubts: list[str] = Field(default_factory=list)
     """Why the confidence isn't 1."""
+    hand_over: bool = False
+    """The scope wants a person to take over, since the confidence is too low; `verdict` says so."""
     early: Wait | None = None
     """There is no answer yet, since it is not its turn."""
     fell_back: list[str] = Field(default_factory=list)

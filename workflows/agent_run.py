@@ -137,7 +137,7 @@ class AgentRun:
         state.agent_version, state.limits, state.verdict = admission.agent_version, admission.limits, admission.verdict
         state.text, state.forecast = admission.request, admission.forecast
         state.preflight = admission.preflight
-        state.canned = admission.answers
+        state.canned, state.doubts = admission.answers, admission.doubts
         state.add_verdicts(admission.verdicts)
         if admission.verdict.action is Action.BLOCK:
             raise RunEnds(Outcome.DECLINED, message=admission.message or admission.verdict.reason)

@@ -46,6 +46,8 @@ async def answer(execution: Execution, note: Callable[[str, str, str | None], No
         state.answer = written.text
         for told in written.fell_back:
             note("fallback", told, None)
+        if written.hand_over:
+            outcome = Outcome.ESCALATED
         if written.verdict is not None:
             note("held back", f"the answer isn't shown: {written.verdict.reason} ({written.verdict.rule})", None)
             state.outcome = outcome
@@ -75,4 +77,5 @@ def _task(execution: Execution, outcome: Outcome) -> RespondTask:
         input=request.input,
         stream=request.stream,
         repairs=state.repairs,
+        doubts=state.doubts,
     )

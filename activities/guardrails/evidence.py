@@ -27,6 +27,7 @@ class Evidence:
         results: Results by step id, whole: none is shortened for a prompt.
         tools: Step id → name of the tool that gave its result; a person's answer in a step's place has no tool.
         trust: Step id → whose words its result holds.
+        memo: What guardrails have read from it, by their own names: a streamed answer is judged again and again.
     """
 
     request: str
@@ -36,6 +37,7 @@ class Evidence:
     results: Mapping[str, Any] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
     trust: Mapping[str, Trust] = field(default_factory=dict)
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, agent: Agent, task: RespondTask, results: Mapping[str, Any]) -> Evidence:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from activities.guardrails.affording import affordable
+from activities.guardrails.claims import claimed
 from activities.guardrails.contracts import Answered, Asked, Called, Guardrail
+from activities.guardrails.grounding import grounded
 from activities.guardrails.injection.screening import screen
 from activities.guardrails.normalising import normalise
 from activities.guardrails.pii.redacting import protect
 from activities.guardrails.reading import readable, within_size
 from activities.guardrails.scoping import in_scope
+from activities.guardrails.wording import worded
 
 INPUT: tuple[Guardrail[Asked], ...] = (
     Guardrail("input.text", readable, ("text.",), "Refuses what is no text: empty, binary, broken encodings."),
@@ -34,6 +37,27 @@ ACTION: tuple[Guardrail[Called], ...] = ()
 """About a call with its bound arguments."""
 
 OUTPUT: tuple[Guardrail[Answered], ...] = (
+    Guardrail(
+        "output.claims",
+        claimed,
+        ("claims.",),
+        "Holds answers to what steps did: nothing counts as done that wasn't.",
+        beginnings=True,
+    ),
+    Guardrail(
+        "output.wording",
+        worded,
+        ("wording.",),
+        "Takes out what the owner never wants said or promised, links elsewhere, and what is too long.",
+        beginnings=True,
+    ),
+    Guardrail(
+        "output.grounding",
+        grounded,
+        ("grounding.",),
+        "Finds amounts, dates, numbers and ids that nothing supports.",
+        beginnings=True,
+    ),
     Guardrail(
         "output.personal",
         protect,
