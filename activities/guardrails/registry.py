@@ -38,6 +38,13 @@ ACTION: tuple[Guardrail[Called], ...] = ()
 
 OUTPUT: tuple[Guardrail[Answered], ...] = (
     Guardrail(
+        "output.personal",
+        protect,
+        ("pii.",),
+        "Takes secrets, card numbers and other people's personal data out of answers.",
+        beginnings=True,
+    ),
+    Guardrail(
         "output.claims",
         claimed,
         ("claims.",),
@@ -58,12 +65,5 @@ OUTPUT: tuple[Guardrail[Answered], ...] = (
         "Finds amounts, dates, numbers and ids that nothing supports.",
         beginnings=True,
     ),
-    Guardrail(
-        "output.personal",
-        protect,
-        ("pii.",),
-        "Takes secrets, card numbers and other people's personal data out of answers.",
-        beginnings=True,
-    ),
 )
-"""About an answer, before anybody reads it."""
+"""About an answer, before anybody reads it. Personal data go first, so that no other verdict can name them."""

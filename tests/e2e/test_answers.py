@@ -29,7 +29,7 @@ def answered(host: Host, number: int) -> dict[str, Any]:
 def test_the_examples_are_answered_untouched_and_with_full_confidence(host: Host) -> None:
     with ThreadPoolExecutor(4) as pool:
         for request, shown in zip(EXAMPLES, pool.map(lambda n: answered(host, n), range(len(EXAMPLES))), strict=True):
-            print(json.dumps(shown)[:3000])
-            assert shown["outcome"] == "completed", request
-            assert [v for v in shown.get("verdicts", []) if v["guard"].startswith("output.")] == [], request
-            assert (shown["confidence"], shown["doubts"]) == (1.0, []), request
+            result = shown["result"]
+            assert result["outcome"] == "completed", request
+            assert [v for v in result["verdicts"] if v["guard"].startswith("output.")] == [], request
+            assert (result["confidence"], result["doubts"]) == (1.0, []), request

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from plangate.runs import Outcome
 from tests.workflows.desk import Desk, pending, result_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PLAN: dict[str, Any] = {"goal": "Look and pay", "steps": [
     {"id": "order", "tool": "look", "args": {"value": {"total": 62.0, "order": "4711"}}},
