@@ -164,7 +164,7 @@ def claims_in(text: str, kinds: Sequence[Kind] = KINDS, quoted: Sequence[str] = 
 
 def _unquoted(sentence: str) -> str:
     """What is quoted is somebody else's, like the title of a step."""
-    return re.sub(r"[\"“][^\"”]*[\"”]", " ", sentence)
+    return re.sub(r"[\"“][^\"”]{0,500}[\"”]", " ", sentence)
 
 
 @cache

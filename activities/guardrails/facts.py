@@ -122,7 +122,8 @@ _TENS = {
     for n, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
 }
 
-_DIGITS = r"\d{1,3}(?:[,.’' \u00a0\u202f]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?"
+# Every repetition has a bound: an answer may be 64 KiB of anything, and is read again while it streams.
+_DIGITS = r"(?<!\d)(?:\d{1,3}(?:[,.’' \u00a0\u202f]\d{3}){1,6}(?:[.,]\d{1,2})?(?!\d)|\d{1,24}(?:[.,]\d{1,12})?(?!\d))"
 _SMALL = rf"(?:(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(list(_ONES)[1:10])}))?|{'|'.join(reversed(_ONES))})"
 _WORDS = (
     rf"(?:{_SMALL}|a)[- ](?:hundred|thousand)(?:(?: and|,)? {_SMALL}(?: hundred)?(?:(?: and)? {_SMALL})?)?|{_SMALL}"
@@ -136,7 +137,7 @@ _UNIT = "|".join(sorted(_UNITS, key=len, reverse=True))
 _PATTERNS: tuple[tuple[Sort, re.Pattern[str]], ...] = tuple(
     (sort, re.compile(pattern, re.IGNORECASE))
     for sort, pattern in (
-        (Sort.EMAIL, r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+        (Sort.EMAIL, r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"),
         (Sort.LINK, r"\bhttps?://[^\s<>\"')\]]+|\bwww\.[^\s<>\"')\]]+"),
         (Sort.DATE, r"(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"),  # noqa: E501
         (Sort.DATE, r"(?<![\d./])(?P<d>\d{1,2})(?P<s>[/.])(?P<m>\d{1,2})(?P=s)(?P<y>\d{4}|\d\d)(?![\d/])"),
@@ -154,17 +155,17 @@ _PATTERNS: tuple[tuple[Sort, re.Pattern[str]], ...] = tuple(
         (Sort.AMOUNT, r"(?<![\w.,])(?P<p>\d{1,3})(?:p\b| pence\b)"),
         (Sort.ID, r"(?<![\d:])(?P<t>[01]?\d|2[0-3]):[0-5]\d(?::\d\d)?(?![\d:])|\b24/7\b"),
         (Sort.PERCENT, rf"(?P<n>{_NUMBER})\s?(?:%|per ?cent\b|prozent\b)"),
-        (Sort.ID, r"(?<![\w@])(?:#\s?|(?:no|nr)\.\s?)?(?=[\w-]*\d)(?=[\w-]*[a-z_])[a-z\d][\w-]*[\w](?![@\w])"),
-        (Sort.ID, r"(?<![\w.,£€$])(?:#\s?)?\d{2,5}(?: \d{2,6}){2,}(?![\w%])"),
+        (Sort.ID, r"(?<![\w@])(?:#\s?|(?:no|nr)\.\s?)?(?=[\w-]{0,99}\d)(?=[\w-]{0,99}[a-z_])[a-z\d][\w-]{0,98}[\w](?![@\w])"),
+        (Sort.ID, r"(?<![\w.,£€$])(?:#\s?)?\d{2,5}(?: \d{2,6}){2,12}(?![\w%])"),
         (Sort.ID, r"(?<![\w.,£€$-])#?\d{4,}(?![\w%]|[.,]\d)"),
         (Sort.NUMBER, rf"(?<![\w.])(?P<n>{_NUMBER})(?![\w])(?:(?:-| to | or | bis | à )(?={_NUMBER}))?(?P<u>[- ](?:(?:working|business|full|whole|more|calendar|further)[- ])?(?:{_UNIT})\b)?"),  # noqa: E501
     )
 )  # fmt: skip
 _ORDINAL = re.compile(r"\d{1,3}(?:st|nd|rd|th|p|g|kg|ml|cm|mm|l|x|am|pm)|24-?7|co2|h2o|[a-z]", re.IGNORECASE)
-_LIST_MARK = re.compile(r"(?m)^\s*\d{1,2}[.)]\s")
+_LIST_MARK = re.compile(r"(?m)^[ \t]{0,20}\d{1,2}[.)]\s")
 _RANGE = re.compile(rf"\s*(?:-|–|to|or|and|bis|à)\s*(?:{_NUMBER})\s*(?:(?:working|business|calendar)\s+)?(?P<u>{_UNIT})\b", re.I)  # fmt: skip  # noqa: E501
 _SENTENCE_END = re.compile(
-    r"(?<!\bno)(?<!\bnr)(?<!\be\.g)(?<!\bMr)(?<!\bMs)(?<!\bMrs)[.!?]+[\"'”’)]*(?:\s+(?=[^a-z\s])|\s*$)|\n+"
+    r"(?<!\bno)(?<!\bnr)(?<!\be\.g)(?<!\bMr)(?<!\bMs)(?<!\bMrs)(?<![.!?])[.!?]+[\"'”’)]*(?:\s+(?=[^a-z\s])|\s*$)|\n+"
 )
 _MEASURED = re.compile(r"(\d{1,4})(g|kg|ml|cm|mm|l|x)", re.IGNORECASE)
 

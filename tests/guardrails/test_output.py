@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -193,3 +194,15 @@ def test_the_set_is_large_and_the_guardrails_catch_what_the_page_says() -> None:
     true, false = answers("tuned")
     assert len(true) + len(false) >= 100
     assert not [text for world, text in true if caught(world, text)]
+
+
+@pytest.mark.parametrize(
+    "part", ["1", "x", "a-", "1.", "1 ", "2026-", "“", "\n", "x@", "...", "we have ", "a hundred "]
+)
+def test_a_long_answer_of_anything_is_read_in_linear_time(part: str) -> None:
+    """An answer of a model has up to 64 KiB, and is judged again and again while it streams."""
+    answered = subject((part * 16_000)[:16_000], promises=("gift",), link_domains=("shop.test",))
+    begin = time.process_time()
+    for check in grounded, claimed, worded:
+        check(answered)
+    assert time.process_time() - begin < 5
