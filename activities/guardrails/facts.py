@@ -155,7 +155,7 @@ _PATTERNS: tuple[tuple[Sort, re.Pattern[str]], ...] = tuple(
         (Sort.AMOUNT, r"(?<![\w.,])(?P<p>\d{1,3})(?:p\b| pence\b)"),
         (Sort.ID, r"(?<![\d:])(?P<t>[01]?\d|2[0-3]):[0-5]\d(?::\d\d)?(?![\d:])|\b24/7\b"),
         (Sort.PERCENT, rf"(?P<n>{_NUMBER})\s?(?:%|per ?cent\b|prozent\b)"),
-        (Sort.ID, r"(?<![\w@])(?:#\s?|(?:no|nr)\.\s?)?(?=[\w-]{0,99}\d)(?=[\w-]{0,99}[a-z_])[a-z\d][\w-]{0,98}[\w](?![@\w])"),
+        (Sort.ID, r"(?<![\w@])(?:#\s?|(?:no|nr)\.\s?)?(?=[\w-]{0,99}\d)(?=[\w-]{0,99}[a-z_])[a-z\d][\w-]{0,98}[\w](?![@\w])"),  # noqa: E501
         (Sort.ID, r"(?<![\w.,£€$])(?:#\s?)?\d{2,5}(?: \d{2,6}){2,12}(?![\w%])"),
         (Sort.ID, r"(?<![\w.,£€$-])#?\d{4,}(?![\w%]|[.,]\d)"),
         (Sort.NUMBER, rf"(?<![\w.])(?P<n>{_NUMBER})(?![\w])(?:(?:-| to | or | bis | à )(?={_NUMBER}))?(?P<u>[- ](?:(?:working|business|full|whole|more|calendar|further)[- ])?(?:{_UNIT})\b)?"),  # noqa: E501
