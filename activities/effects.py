@@ -23,7 +23,7 @@ from activities.outcomes import Claimed, Outcomes
 from activities.spending import Spending
 from activities.storage.store import Store
 from plangate.errors import ErrorKind, ErrorType, PlangateError
-from plangate.faultplan import KillPoint
+from plangate.faults import KillPoint
 from plangate.replies import ResponseDrift
 from plangate.toolkit import Effect, Idempotency, ToolContext
 

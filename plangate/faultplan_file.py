@@ -9,7 +9,8 @@ import yaml
 from pydantic import ValidationError
 
 from plangate.errors import InvalidInput
-from plangate.faultplan import KINDS, OPTIONS, TOOL, Fault, FaultPlan, FaultRule, Kind, Match
+from plangate.faultplan import FaultPlan, FaultRule, Match
+from plangate.faults import KINDS, OPTIONS, TOOL, Fault, Kind
 from plangate.problems import Problems
 from plangate.yaml_files import line_at, read_yaml
 

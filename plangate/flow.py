@@ -24,8 +24,9 @@ from plangate.agents import ScopeTool
 from plangate.plans import Step
 from plangate.policy import Action, Verdict
 from plangate.provenance import Lineage, Origin, Provenance, Source
+from plangate.shapes import Shape, leaf, shape_of
 from plangate.toolkit import Effect, Tool
-from plangate.tracing import Followed, Shape, follow, leaf, shape_of
+from plangate.tracing import Followed, follow
 from plangate.validation import reference_roots
 
 UNTRUSTED = "flow.untrusted-argument"

@@ -22,7 +22,7 @@ from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, Workflo
 from activities.catalogue import Catalogue
 from activities.injection.dying import WORKER, strike, strike_at
 from activities.injection.injector import Injector
-from plangate.faultplan import KINDS, KillPoint
+from plangate.faults import KINDS, KillPoint
 from plangate.temporal import MEMO_PENDING
 
 _DECISIONS = ("signal_workflow", "do_update")
@@ -101,6 +101,6 @@ def _opens_a_gate(completion: WorkflowActivationCompletion) -> bool:
 
 
 def known_names(catalogue: Catalogue) -> set[str]:
-    """What a fault plan may name besides `plangate.faultplan.KINDS`: tools and what they depend on."""
+    """What a fault plan may name besides `plangate.faults.KINDS`: tools and what they depend on."""
     tools = [tool for agent in catalogue.agents.values() for tool in agent.tools.values()]
     return {name for tool in tools for name in (tool.name, tool.dependency)} - KINDS.keys()

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from activities.injection.injector import Injector
-from plangate.faultplan import Fault, FaultRule, KillPoint
+from plangate.faultplan import FaultRule
+from plangate.faults import Fault, KillPoint
 
 WORKER = frozenset({"worker"})
 

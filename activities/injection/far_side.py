@@ -21,7 +21,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from activities.injection.answers import INJECTED, retry_after_header
 from activities.injection.drift import drifted
 from activities.injection.injector import Injector
-from plangate.faultplan import Fault, FaultRule
+from plangate.faultplan import FaultRule
+from plangate.faults import Fault
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from activities.injection.answers import INJECTED
 from activities.injection.far_side import Door, reset
 from activities.injection.injector import Injector
-from plangate.faultplan import Fault
+from plangate.faults import Fault
 
 Keep = Callable[[], Awaitable[str]]
 _SAYS = {

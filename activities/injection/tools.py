@@ -13,7 +13,8 @@ from activities.injection.injector import Injector
 from activities.models.errors import retry_after_seconds
 from plangate.compensation import UNDO
 from plangate.errors import ErrorType
-from plangate.faultplan import Fault, FaultRule, KillPoint
+from plangate.faultplan import FaultRule
+from plangate.faults import Fault, KillPoint
 from plangate.tasks import ToolCall
 from plangate.toolkit import Tool, ToolError
 

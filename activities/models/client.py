@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -18,10 +17,11 @@ from temporalio.exceptions import ApplicationError
 
 from activities.breakers import Breakers, Permit, Refusal
 from activities.models import chat_api, responses_api
+from activities.models.bounded import bound_reply, json_of
 from activities.models.budgeting import BudgetUsedUp, Hold, ModelBudgets
 from activities.models.caching import ModelCache
 from activities.models.contracts import Completion, ModelCall, Reading
-from activities.models.errors import ModelFailure, application_error, fault, patience_of, type_of
+from activities.models.errors import application_error, fault, patience_of, type_of
 from activities.models.expecting import forecast_of
 from activities.models.prices import usage_of
 from activities.models.replies import OnText
@@ -32,8 +32,6 @@ from activities.storage.store import UsageRow
 from plangate.errors import ErrorType, error_type
 from plangate.runs import Usage
 
-MAX_REPLY_BYTES = 16 * 1024 * 1024
-"""Bytes of one HTTP reply at most, of a stream with all its events too; the rest is never read."""
 MAX_WAIT_SECONDS = 300.0
 """For an endpoint that is down, before it is looked at again."""
 
@@ -80,7 +78,7 @@ class ModelClient:
             max_retries=0,
             timeout=timeout,
             default_headers={"Accept-Encoding": "identity"},  # so that bytes counted are bytes read
-            http_client=DefaultAsyncHttpxClient(timeout=timeout, event_hooks={"response": [_bound]}),
+            http_client=DefaultAsyncHttpxClient(timeout=timeout, event_hooks={"response": [bound_reply]}),
         )
 
     @property
@@ -202,9 +200,9 @@ class ModelClient:
         """Without a stream. The reply is read as plain JSON: cheaper than the client's models, and no less strict."""
         if self.settings.api == "chat":
             raw = await self._openai.chat.completions.with_raw_response.create(**self._request(call))
-            return chat_api.read(_json(raw.http_response), call.max_bytes)
+            return chat_api.read(json_of(raw.http_response), call.max_bytes)
         raw = await self._openai.responses.with_raw_response.create(**self._request(call))
-        return responses_api.read(_json(raw.http_response), call.max_bytes)
+        return responses_api.read(json_of(raw.http_response), call.max_bytes)
 
     async def _stream(self, call: ModelCall, on_text: OnText) -> Reading:
         arguments = {**self._request(call), "stream": True}
@@ -303,37 +301,3 @@ class ModelClient:
                 await self._usage.add_usage(row)
         except Exception:  # noqa: BLE001 - the answer is paid for; to fail here would buy it again
             _log.exception("usage not recorded", run=purpose.run, usage=row.id)
-
-
-def _json(response: httpx2.Response) -> dict[str, Any]:
-    body: Any
-    try:
-        body = response.json()
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        kind = response.headers.get("content-type", "no content type")
-        raise ModelFailure(ErrorType.UNAVAILABLE, f"the reply is no JSON object ({kind}); check OPENAI_BASE_URL")
-    return body
-
-
-async def _bound(response: httpx2.Response) -> None:
-    """Hook of the HTTP client: stop reading a reply that is too large."""
-    assert isinstance(response.stream, httpx2.AsyncByteStream)
-    response.stream = _Bounded(response.stream)
-
-
-class _Bounded(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for chunk in self._stream:
-            size += len(chunk)
-            if size > MAX_REPLY_BYTES:
-                raise ModelFailure(ErrorType.MODEL_MALFORMED, f"the reply is larger than {MAX_REPLY_BYTES:,} bytes")
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()

@@ -14,7 +14,8 @@ from sqlalchemy.util import await_only
 
 from activities.injection.injector import Injector
 from activities.storage.engine import Engines
-from plangate.faultplan import Fault, FaultRule
+from plangate.faultplan import FaultRule
+from plangate.faults import Fault
 
 DATABASE = frozenset({"database"})
 _READS = ("SELECT", "PRAGMA", "SHOW", "VALUES", "EXPLAIN")

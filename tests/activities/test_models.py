@@ -22,8 +22,8 @@ from activities.models import (
     OutputSchema,
     Purpose,
     Role,
+    bounded,
 )
-from activities.models import client as client_module
 from activities.models.settings import DEFAULT_MODELS
 from plangate.agents import ModelSettings
 from plangate.errors import ErrorType, InvalidInput
@@ -300,7 +300,7 @@ async def test_text_is_bounded(model: FakeModel, store: MemoryStore, api: str, s
 async def test_a_reply_is_bounded_before_it_is_read(
     model: FakeModel, store: MemoryStore, api: str, streamed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "MAX_REPLY_BYTES", 100_000)
+    monkeypatch.setattr(bounded, "MAX_REPLY_BYTES", 100_000)
     model.script(Reply("x" * 200_000, pieces=1))
     error, payload = await failure_of(ask(model, store, api=api, streamed=streamed))
     assert (payload.type, error.non_retryable) == (ErrorType.MODEL_MALFORMED, True)

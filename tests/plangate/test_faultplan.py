@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from plangate.errors import InvalidInput
-from plangate.faultplan import KINDS, TOOL, Counts, Fault, FaultPlan, KillPoint, count, pick
+from plangate.faultplan import Counts, FaultPlan, count, pick
 from plangate.faultplan_file import parse_fault_plan
+from plangate.faults import KINDS, TOOL, Fault, KillPoint
 
 
 def storm(plan: FaultPlan, calls: Iterable[tuple[str, str]], **facts: Any) -> list[int | None]:

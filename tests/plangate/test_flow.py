@@ -66,7 +66,7 @@ ORDER_SCHEMA = {
 
 
 def _rules() -> dict[str, FlowRules]:
-    from plangate.tracing import shape_of
+    from plangate.shapes import shape_of
 
     found = {}
     for function in (order, search, page, refund, mail):

@@ -9,7 +9,8 @@ import pytest
 from pydantic import BaseModel, Field, TypeAdapter
 
 from plangate.provenance import Trust
-from plangate.tracing import Shape, follow, shape_of, without_spaces
+from plangate.shapes import Shape, shape_of, without_spaces
+from plangate.tracing import follow
 
 
 class Part(BaseModel):

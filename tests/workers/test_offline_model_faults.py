@@ -18,8 +18,8 @@ from activities.injection.enabling import load_fault_plan
 from activities.injection.injector import Injector
 from plangate import strictjson
 from plangate.errors import InvalidInput, PlangateError
-from plangate.faultplan import Fault
 from plangate.faultplan_file import parse_fault_plan
+from plangate.faults import Fault
 from plangate.plans import PlanProposal
 from workers.offline_model.faults import pick
 from workers.offline_model.prompts import Message, Prompt

@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from activities.injection.answers import INJECTED, retry_after_header
-from plangate.faultplan import Fault, FaultRule
+from plangate.faultplan import FaultRule
+from plangate.faults import Fault
 from workers.offline_model.replies import Reply, error_body
 
 _STATUS: dict[Fault, tuple[int, str, str | None, str]] = {

@@ -19,8 +19,9 @@ from starlette.routing import Route
 
 from activities.injection.injector import Injector
 from plangate.errors import InvalidInput
-from plangate.faultplan import Fault, FaultPlan, FaultRule
+from plangate.faultplan import FaultPlan, FaultRule
 from plangate.faultplan_file import parse_fault_plan
+from plangate.faults import Fault
 from workers.offline_model import chat_api, faults, responses_api, tokens
 from workers.offline_model.broken_replies import CutResponse, HangingResponse, broken_text, error_response, streamed
 from workers.offline_model.engine import OfflineModel
