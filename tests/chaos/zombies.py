@@ -19,6 +19,7 @@ async def overlapping(stage: Stage, point: str, mode: str, times: int) -> None:
     """Workers stand still at this point of tools of this mode; their attempts wake beside their retries."""
     rule = {"dependency": "worker", "call": point, "fault": "stall", "seconds": STALL_SECONDS, "times": times}
     await stage.faults({**rule, "probability": 0.5, "match": {"mode": mode}})
+    stage.crowd.patience = 900.0  # who stands still inside a transaction on SQLite holds up everybody's, one by one
     await _until_struck(stage, times)
 
 
