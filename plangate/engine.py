@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from plangate import expressions
+from plangate.carrying import calls_of
 from plangate.errors import ErrorPayload, ErrorType
 from plangate.plans import Plan, Step
-from plangate.runs import INLINE_BYTES, CallStatus, Result, RunState, StepState, StepStatus
+from plangate.runs import INLINE_BYTES, CallState, CallStatus, Result, RunState, StepState, StepStatus
 from plangate.tasks import ScopeEntry
 from plangate.validation import dependencies, reference_roots
 
@@ -40,6 +41,7 @@ class Engine:
         self._needs: dict[str, set[str]] = {}
         self._users: dict[str, list[str]] = {}
         self._free: deque[str] = deque()
+        self._entries: dict[str, ScopeEntry] = {}
         for step in self.steps.values():
             state.steps.setdefault(step.id, StepState(id=step.id, revision=state.revision))
         for step in self.steps.values():
@@ -107,14 +109,24 @@ class Engine:
             if name == "input":
                 entries[name] = ScopeEntry(value=self.state.request.input)
             elif name in self.state.steps:
-                entries[name] = _entry(self.state.steps[name])
+                entries[name] = self._entry(self.state.steps[name])
         return entries
+
+    def _entry(self, step: StepState) -> ScopeEntry:
+        """What a step is to expressions; once it is done, worked out once: each item of a list may ask for it."""
+        if step.id not in self._entries:
+            entry = _entry(self.state, step)
+            if step.status is not StepStatus.DONE:
+                return entry
+            self._entries[step.id] = entry
+        return self._entries[step.id]
 
     def result_keys(self) -> dict[str, list[str]]:
         """Step id → keys of its stored results, for the planner and the responder."""
         keys: dict[str, list[str]] = {}
         for name, state in self.state.steps.items():
-            found = [call.result.key for call in state.calls if call.result is not None and call.result.key]
+            calls = calls_of(self.state, state)
+            found = [call.result.key for call in calls if call.result is not None and call.result.key]
             if found:
                 keys[name] = found
         return keys
@@ -129,10 +141,10 @@ class Engine:
         }
 
 
-def _entry(step: StepState) -> ScopeEntry:
+def _entry(state: RunState, step: StepState) -> ScopeEntry:
     if step.status is not StepStatus.DONE:
         return ScopeEntry()
-    results = done_results(step)
+    results = done_results(calls_of(state, step))
     if step.items is None:
         single = results.get(None)
         if single is None:
@@ -148,9 +160,9 @@ def _entry(step: StepState) -> ScopeEntry:
     )
 
 
-def done_results(step: StepState) -> dict[int | None, Result | None]:
+def done_results(calls: Iterable[CallState]) -> dict[int | None, Result | None]:
     """Item (None for a step without a list) → its result: the call's, else its fallback's."""
-    return {call.item: call.result for call in step.calls if call.status is CallStatus.DONE}
+    return {call.item: call.result for call in calls if call.status is CallStatus.DONE}
 
 
 def inline_scope(entries: dict[str, ScopeEntry]) -> dict[str, Any] | None:

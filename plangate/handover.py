@@ -44,4 +44,8 @@ def _effects(state: RunState, step: StepState) -> list[str]:
         policy = state.tools.get(call.tool)
         if call.status is CallStatus.DONE and policy is not None and policy.effect is Effect.CONSEQUENTIAL:
             found.append(call.summary or call.tool)
+    for packed in step.packed:
+        policy = state.tools.get(packed.tool)
+        if policy is not None and policy.effect is Effect.CONSEQUENTIAL:
+            found.append(f"{packed.tool.replace('_', ' ')}: {packed.count} items")
     return found

@@ -8,6 +8,7 @@ from typing import Any
 
 from plangate import expressions, strictjson
 from plangate.approvals import GateStatus
+from plangate.carrying import calls_of
 from plangate.plans import Plan, Step
 from plangate.provenance import Lineage
 from plangate.runs import RunRequest, RunState, StepState
@@ -22,7 +23,9 @@ MAX_LITERAL = 500
 _NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)")
 
 
-def lineage_of(state: RunState, step: Step, tool: str, args: Mapping[str, Any]) -> Lineage:
+def lineage_of(
+    state: RunState, step: Step, tool: str, args: Mapping[str, Any], *, named: dict[tuple[str, bool], list[str]]
+) -> Lineage:
     """What lies behind a call of a step (or of its fallback).
 
     Args:
@@ -30,14 +33,19 @@ def lineage_of(state: RunState, step: Step, tool: str, args: Mapping[str, Any]) 
         step: The step.
         tool: The tool that is called.
         args: The arguments as the plan writes them.
+        named: Kept between the calls of one plan: looking for each of a plan's literals takes its time, and is the
+            same for all items of a list.
     """
     plan = state.plan or Plan()
     behind, complete = _behind(plan, step)
     mine = state.steps.get(step.id) or StepState(id=step.id)
     born = {each.id: state.steps[each.id].revision for each in behind if each.id in state.steps}
     before = [other for other in state.steps.values() if other.revision < mine.revision]
-    read = dict.fromkeys(call.tool for other in before for call in other.calls)
+    read = dict.fromkeys(name for other in before for name, _ in other.numbered_tools)
     first = state.first_plan or plan
+    which = (step.id, args is step.args)
+    if which not in named:
+        named[which] = named_literals([args, *(_written(each) for each in (*behind, step))], state.request)
     return Lineage(
         steps=behind,
         born={name: revision for name, revision in born.items() if revision},
@@ -47,7 +55,7 @@ def lineage_of(state: RunState, step: Step, tool: str, args: Mapping[str, Any]) 
         faults=any(other.error is not None for other in before),
         first_tools=sorted(_tools(first)) if mine.revision else [],
         first_args=list(_arguments(first, tool))[:MAX_FIRST] if mine.revision else [],
-        named=named_literals([args, *(_written(each) for each in (*behind, step))], state.request),
+        named=named[which],
         when=step.when,
         for_each=step.for_each,
         complete=complete,
@@ -82,9 +90,11 @@ def _needs(step: Step) -> list[str]:
 
 def _approved(state: RunState, name: str) -> bool:
     """Whether a person approved every call of a step."""
-    calls = state.steps[name].calls if name in state.steps else []
-    gates = [state.gates.get(call.id) for call in calls]
-    return bool(gates) and all(gate is not None and gate.status is GateStatus.APPROVED for gate in gates)
+    if name in state.steps and any(not packed.gates_of for packed in state.steps[name].packed):
+        return False
+    calls = calls_of(state, state.steps[name]) if name in state.steps else []
+    gates = (state.gates.get(call.id) for call in calls)
+    return bool(calls) and all(gate is not None and gate.status is GateStatus.APPROVED for gate in gates)
 
 
 def _tools(plan: Plan) -> set[str]:

@@ -103,6 +103,9 @@ class SameCalls:
             for call in step.calls:
                 if call.same:
                     self._steps.setdefault(call.same, set()).add(step.id)
+            for packed in step.packed:
+                for same in packed.same_of_each():
+                    self._steps.setdefault(same, set()).add(step.id)
 
     @property
     def counted(self) -> bool:

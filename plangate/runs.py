@@ -14,6 +14,7 @@ from plangate.approvals import ApprovalDecision, ApprovalRequest, Receipt
 from plangate.compensation import Compensated
 from plangate.errors import ErrorPayload
 from plangate.forecasts import Forecast
+from plangate.packing import PackedCalls
 from plangate.plans import Plan
 from plangate.policy import Action, Verdict
 from plangate.preflight import PreflightRules
@@ -163,6 +164,8 @@ class StepState(BaseModel):
     """Number of items of a `for_each` step, once known."""
     items_ref: Result | None = None
     """The evaluated list."""
+    packed: list[PackedCalls] = Field(default_factory=list)
+    """Finished items of a long list while the state is carried into a new history; `calls` has the others."""
     reason: str = ""
     """Why it was skipped, failed or rejected."""
     blocked: bool = False
@@ -170,6 +173,11 @@ class StepState(BaseModel):
     gap: bool = False
     """Skipped because of a step that failed or was refused: something is missing."""
     error: ErrorPayload | None = None
+
+    @property
+    def numbered_tools(self) -> list[tuple[str, int]]:
+        """The tool of each call, and the call's number; of packed calls the tool and the highest number."""
+        return [(call.tool, call.nth) for call in self.calls] + [(each.tool, each.nth) for each in self.packed]
 
 
 class Usage(BaseModel):
@@ -231,6 +239,8 @@ class RunState(BaseModel):
     steps: dict[str, StepState] = Field(default_factory=dict)
     gates: dict[str, ApprovalRequest] = Field(default_factory=dict)
     """By call id."""
+    gates_left: int = 0
+    """Settled gates that only the database still has."""
     inbox: list[ApprovalDecision] = Field(default_factory=list)
     """Decisions that came in and aren't judged yet."""
     held: list[ApprovalDecision] = Field(default_factory=list)

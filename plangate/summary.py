@@ -65,10 +65,18 @@ def in_words(template: str, tool: str, args: Mapping[str, Any]) -> str:
 
 def report(step: Step, state: StepState) -> StepReport:
     """A step for people and programs outside."""
-    done = [call for call in state.calls if call.status is CallStatus.DONE]
+    done, began, ended = 0, None, None
+    for call in state.calls:  # once through: there may be thousands
+        done += call.status is CallStatus.DONE
+        if call.started_at is not None and (began is None or call.started_at < began):
+            began = call.started_at
+        if call.ended_at is not None and (ended is None or call.ended_at > ended):
+            ended = call.ended_at
+    for packed in state.packed:
+        done += packed.count
+        began = min(filter(None, (began, packed.started_at)), default=None)
+        ended = max(filter(None, (ended, packed.last_end)), default=None)
     shown: CallState | None = state.calls[-1] if state.calls else None
-    starts = [call.started_at for call in state.calls if call.started_at]
-    ends = [call.ended_at for call in state.calls if call.ended_at]
     return StepReport(
         id=step.id,
         title=step.title or step.tool.replace("_", " "),
@@ -77,12 +85,12 @@ def report(step: Step, state: StepState) -> StepReport:
         summary=shown.summary if shown and state.items is None else "",
         optional=step.optional,
         calls=state.items if state.items is not None else len(state.calls),
-        done_calls=len(done),
+        done_calls=done,
         reason=state.reason,
         revision=state.revision,
         error=state.error,
-        started_at=min(starts) if starts else None,
-        ended_at=max(ends) if ends and state.status.ended else None,
+        started_at=began,
+        ended_at=ended if state.status.ended else None,
     )
 
 
@@ -273,4 +281,6 @@ def _decisions(state: RunState) -> list[str]:
             lines.append(f"- {gate.title}: {gate.status.value} by {by}{why}{changed}")
         elif gate.status is not GateStatus.PENDING:
             lines.append(f"- {gate.title}: {gate.status.value}; nobody decided")
+    if state.gates_left:
+        lines.append(f"- {state.gates_left:,} earlier ones are in the database only")
     return lines

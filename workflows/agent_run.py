@@ -28,6 +28,7 @@ from workflows.presenting import Presenter
 with workflow.unsafe.imports_passed_through():
     from plangate.alerts import with_alerts
     from plangate.approvals import ApprovalDecision, ApprovalRequest, DecisionAction, Receipt
+    from plangate.carrying import loosen, pack
     from plangate.errors import ErrorPayload, ErrorType
     from plangate.plain_answers import plain_answer
     from plangate.plans import Plan
@@ -67,6 +68,7 @@ class AgentRun:
             started_at=workflow.now(),
             effect_identity=workflow.info().workflow_id,
         )
+        loosen(self.state)
         if self._wrong is not None:
             self.state.phase, self.state.outcome = Phase.ENDED, Outcome.FAILED
             self.state.error = ErrorPayload(type=ErrorType.INVALID_INPUT, message=self._wrong, next="the run ends")
@@ -275,8 +277,8 @@ class AgentRun:
 
     @workflow.query(name="state", description="Everything the run knows")
     def whole_state(self) -> RunState:
-        """Everything the run knows; its dead letter keeps it when the run can't end by itself."""
-        return self.state
+        """Everything the run knows, packed; its dead letter keeps it when the run can't end by itself."""
+        return pack(self.state, namespace=workflow.info().namespace)
 
     @workflow.query(name="timeline", description="What happened, from event number `since`")
     def timeline(self, since: int = 0) -> list[Event]:

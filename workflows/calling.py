@@ -67,8 +67,20 @@ class Caller:
     halt: Callable[[Stop], None] = lambda stop: None
     """Told of what stops the run."""
 
+    look: Callable[[], None] = lambda: None
+    """Told that an item of a list ended."""
+
     def __post_init__(self) -> None:
         self._same = SameCalls(self.state)
+        self._asking: dict[str, dict[str, None]] = {}
+        self._numbers: dict[str, int] = {}
+        self._named: dict[tuple[str, bool], list[str]] = {}
+
+    def asks(self, state: StepState, call: CallState) -> None:
+        """A call begins to wait for a person."""
+
+    def answered(self, state: StepState, call: CallState) -> None:
+        """It no longer does."""
 
     async def run_call(self, step: Step, state: StepState, call: CallState, tool: str, args: dict[str, Any]) -> None:
         """Make a call, or find that it won't be made; its `CallState` says which.
@@ -178,7 +190,7 @@ class Caller:
 
     def _lineage(self, step: Step, tool: str, args: dict[str, Any]) -> Lineage | None:
         """What lies behind a call's arguments."""
-        return lineage_of(self.state, step, tool, args)
+        return lineage_of(self.state, step, tool, args, named=self._named)
 
     def _scope(self, state: StepState, call: CallState, args: dict[str, Any]) -> dict[str, ScopeEntry]:
         """What a call's arguments may refer to."""
@@ -197,8 +209,15 @@ class Caller:
 
     async def _pass_gate(self, state: StepState, call: CallState) -> ApprovalRequest | None:
         """The approved gate, or None when the call won't be made."""
-        gate = await self.gates.wait(call.id)
-        if not any(other.status is CallStatus.WAITING for other in state.calls if other is not call):
+        asking = self._asking.setdefault(state.id, {})
+        asking[call.id] = None
+        self.asks(state, call)
+        try:
+            gate = await self.gates.wait(call.id)
+        finally:
+            del asking[call.id]
+            self.answered(state, call)
+        if not asking:
             state.status = StepStatus.RUNNING
         if gate.status is GateStatus.APPROVED:
             call.summary = gate.title
@@ -281,8 +300,11 @@ class Caller:
     def _nth(self, call: CallState, policy: ToolPolicy) -> int:
         """Number a call of a tool that the scope limits per run; the number stays, whatever becomes of other calls."""
         if policy.counted and not call.nth:
-            same = (each for step in self.state.steps.values() for each in step.calls if each.tool == policy.name)
-            call.nth = 1 + max((each.nth for each in same), default=0)
+            if policy.name not in self._numbers:
+                known = (each for step in self.state.steps.values() for each in step.numbered_tools)
+                self._numbers[policy.name] = max((nth for name, nth in known if name == policy.name), default=0)
+            self._numbers[policy.name] += 1
+            call.nth = self._numbers[policy.name]
         return call.nth
 
     async def _call_tool(

@@ -17,6 +17,7 @@ from workflows.calling import Caller, CallFailed
 from workflows.execution import Execution
 
 with workflow.unsafe.imports_passed_through():
+    from plangate.carrying import calls_of
     from plangate.compensation import UNDO, Compensated
     from plangate.errors import ErrorType
     from plangate.keys import call_id
@@ -56,15 +57,22 @@ def effects(state: RunState) -> list[tuple[StepState, CallState]]:
     """Calls that took effect, or whose tool says how to undo them; the newest first."""
     found = []
     for step in state.steps.values():
-        for call in step.calls:
+        if not any(_may_be_undone(state, name) for name, _ in step.numbered_tools):
+            continue
+        for call in calls_of(state, step):
             policy = state.tools.get(call.tool)
             done = call.status is CallStatus.DONE and call.result is not None and call.result.key
             if not done or policy is None or step.id.endswith(UNDO):
                 continue
-            if policy.effect is Effect.CONSEQUENTIAL or policy.compensation is not None:
+            if _may_be_undone(state, call.tool):
                 found.append((step, call))
     never = datetime.min.replace(tzinfo=UTC)
     return sorted(found, key=lambda each: each[1].ended_at or never, reverse=True)
+
+
+def _may_be_undone(state: RunState, tool: str) -> bool:
+    policy = state.tools.get(tool)
+    return policy is not None and (policy.effect is Effect.CONSEQUENTIAL or policy.compensation is not None)
 
 
 def _report(state: RunState, step: StepState, call: CallState) -> Compensated:

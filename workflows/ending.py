@@ -97,7 +97,9 @@ def outcome_of(state: RunState) -> Outcome:
     if any(step.status in ended_badly or step.gap for step in state.steps.values()):
         return Outcome.DEGRADED
     partly = any(
-        step.items is not None and sum(call.status is CallStatus.DONE for call in step.calls) < step.items
+        step.items is not None
+        and sum(call.status is CallStatus.DONE for call in step.calls) + sum(each.count for each in step.packed)
+        < step.items
         for step in state.steps.values()
         if step.status is StepStatus.DONE
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from temporalio import workflow
 
+from workflows.continuing import History, continue_as_new
 from workflows.ending import after_failure, after_looking, ends, leave_out, may_be_left_out
 from workflows.gates import Gates
 from workflows.stepping import Stepper
@@ -20,15 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from plangate.plans import Plan, Step
     from plangate.reaching import WORDS, Reached, Stop
     from plangate.run_time import TIME
-    from plangate.runs import Phase, RunInput, RunState, StepStatus
-
-MAX_HISTORY_EVENTS = 20_000
-MAX_HISTORY_BYTES = 8 * 1024 * 1024
-MAX_DECISIONS = 5_000
-"""Signals and updates of one execution after which it continues as new (the server's limits: 10,000 and 2,000)."""
-MAX_UPDATES = 1_500
-KEEP_INLINE = 1024
-"""Bytes of a result that is carried through continue-as-new by value."""
+    from plangate.runs import Phase, RunState, StepStatus
 
 
 class Execution:
@@ -54,7 +47,7 @@ class Execution:
         self.halted: Stop | None = None
         """Why the run stops although its plan isn't done."""
         self._bug: BaseException | None = None
-        self._decisions = 0
+        self._history = History()
         self.engine = engine.Engine(state)
         self.stepper = self._make_stepper()
         self._open_or_close()
@@ -70,6 +63,7 @@ class Execution:
             slots,
             changed=self._changed.set,
             halt=self.halt,
+            look=self._look,
         )
 
     def adopt(self) -> None:
@@ -114,7 +108,7 @@ class Execution:
             if self._stopping() and self._may_abandon():
                 await self._abandon()
                 if not ending:
-                    await self._continue_as_new()
+                    await continue_as_new(self.state, self.gates)
                 await self.stepper.leave_lines(self.state.plan.steps if self.state.plan else [])
                 return
             self._show_phase()
@@ -201,17 +195,7 @@ class Execution:
             self._publish()
 
     def _stopping(self) -> bool:
-        return self._failed is not None or self.halted is not None or self._full()
-
-    def _full(self) -> bool:
-        """Whether the history is long enough to continue as new."""
-        info = workflow.info()
-        return (
-            info.is_continue_as_new_suggested()
-            or info.get_current_history_length() > MAX_HISTORY_EVENTS
-            or info.get_current_history_size() > MAX_HISTORY_BYTES
-            or self._decisions > MAX_DECISIONS
-        )
+        return self._failed is not None or self.halted is not None or self._history.full
 
     def _open_or_close(self) -> None:
         """New calls may start unless the run is paused, a step has failed for good, or the history is full."""
@@ -219,6 +203,13 @@ class Execution:
             self._may_start.clear()
         else:
             self._may_start.set()
+
+    def _look(self) -> None:
+        """In the middle of a list: is the history full, and has everything ended that was under way?"""
+        if self._may_start.is_set():
+            self._open_or_close()
+        if not self._may_start.is_set() and self._stopping() and self._may_abandon():
+            self._changed.set()
 
     def pause(self, paused: bool) -> None:
         """Start nothing new, or go on."""
@@ -230,8 +221,8 @@ class Execution:
 
     def decision_arrived(self, *, update: bool = False) -> None:
         """Count a signal or update; too many continue the run as new."""
-        self._decisions += MAX_DECISIONS // MAX_UPDATES + 1 if update else 1
-        if self._full():
+        self._history.decision_arrived(update=update)
+        if self._history.full:
             self._open_or_close()
             self._changed.set()
 
@@ -307,16 +298,3 @@ class Execution:
         """The error of the step that the run stops for, when that failed."""
         step = self.state.steps.get(self.halted.step or "") if self.halted else None
         return step.error if step is not None else None
-
-    async def _continue_as_new(self) -> None:
-        """Begin a new history with the same state; results that aren't tiny stay in the database."""
-        state = self.state
-        await workflow.wait_condition(lambda: not state.inbox and workflow.all_handlers_finished())
-        for step in state.steps.values():
-            for call in step.calls:
-                result = call.result
-                if result is not None and result.inline and result.key and result.size > KEEP_INLINE:
-                    call.result = result.model_copy(update={"inline": False, "value": None})
-        state.generation += 1
-        request = state.request.model_dump()
-        workflow.continue_as_new(RunInput(**request, carried=state))

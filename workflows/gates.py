@@ -7,7 +7,7 @@ book (`plangate.approvals.judge`) and no order of arrival can give two answers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from temporalio import workflow
@@ -40,6 +40,8 @@ MAX_SEEN = 200
 """Decision ids remembered at most."""
 MAX_UNRECORDED = 200
 """Receipts that wait for the next write to the database at most."""
+MAX_CARRIED_BYTES = 256 * 1024
+"""Bytes of decisions that aren't judged yet, and of receipts, which are carried into the next execution."""
 
 
 class Gates:
@@ -58,13 +60,30 @@ class Gates:
         self._received = len(state.inbox)
         self._judged = 0
         self._wanted: dict[int, Receipt | None] = {}
-        if state.inbox:
+        self._waiting = {call: None for call, gate in state.gates.items() if not gate.settled}
+        carried = any(receipt.status is ReceiptStatus.APPLIED for receipt in state.unrecorded)
+        self._applied = carried and workflow.patched("carried-inbox")
+        self._handing_over = False
+        if state.inbox or self._applied:
             self._arrived.set()
 
     @property
     def pending(self) -> list[ApprovalRequest]:
         """Gates that wait."""
-        return [gate for gate in self._state.gates.values() if not gate.settled]
+        return [self._state.gates[call] for call in self._waiting]
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is being judged or written."""
+        return not self._one_judge.locked() and not self._wanted
+
+    async def hand_over(self) -> None:
+        """Judge and write nothing more than somebody waits for: the next execution goes on with the inbox.
+
+        What is being written is waited for. Of a very large inbox most is judged here.
+        """
+        self._handing_over = True
+        await self.drain()
 
     def receive(self, decision: ApprovalDecision) -> None:
         """Take a decision in; it is judged by the loop."""
@@ -102,14 +121,24 @@ class Gates:
             await self._drain()
 
     async def _drain(self) -> None:
-        applied = False
-        while self._state.inbox:
+        applied, self._applied = self._applied, False
+        while self._state.inbox and not self._may_leave_the_rest():
             receipt = await self._judge(self._state.inbox[0])
             self._state.inbox.pop(0)
             self._note(receipt)
             applied = applied or receipt.status is ReceiptStatus.APPLIED
+        if self._handing_over and _bytes(self._state.unrecorded) <= MAX_CARRIED_BYTES:
+            return
         if applied or len(self._state.unrecorded) >= MAX_UNRECORDED:
             await self.flush()
+
+    def _may_leave_the_rest(self) -> bool:
+        """Whether the next execution can judge what is in the inbox: nobody waits for it, and it isn't too large."""
+        if not self._handing_over or self._wanted:
+            return False
+        inbox = self._state.inbox
+        looks = self._judged % 50 == 0 or len(inbox) < MAX_HELD  # adding up a large inbox takes its time
+        return looks and _bytes(inbox) <= MAX_CARRIED_BYTES
 
     async def flush(self) -> None:
         """Write receipts and gates into the database."""
@@ -126,6 +155,7 @@ class Gates:
     def open(self, gate: ApprovalRequest) -> None:
         """Open a gate; an early decision about exactly these arguments settles it."""
         self._state.gates[gate.call] = gate
+        self._waiting[gate.call] = None
         self._changed(gate, f"waits for approval: {gate.title}")
         early = [decision for decision in self._state.held if self._call_of(decision) == gate.call]
         self._state.held = [decision for decision in self._state.held if decision not in early]
@@ -159,6 +189,7 @@ class Gates:
     def _close(self, gate: ApprovalRequest, status: GateStatus) -> None:
         closed = gate.model_copy(update={"status": status, "decided_at": workflow.now()})
         self._state.gates[gate.call] = closed
+        self._waiting.pop(gate.call, None)
         self._changed(closed, f"{status.value}: {gate.title}")
 
     def _call_of(self, decision: ApprovalDecision) -> str | None:
@@ -252,6 +283,7 @@ class Gates:
 
     def _settle(self, gate: ApprovalRequest, decision: ApprovalDecision) -> Receipt:
         self._state.gates[gate.call] = gate
+        self._waiting.pop(gate.call, None)
         by = decision.by or "somebody who gave no name"
         changed = f", changing {'; '.join(gate.edits)}" if gate.edits else ""
         why = f" ({decision.reason})" if decision.reason else ""
@@ -301,6 +333,15 @@ class Gates:
                 del state.seen[next(iter(state.seen))]
         if self._judged in self._wanted:
             self._wanted[self._judged] = receipt
+
+
+def _bytes(told: Sequence[ApprovalDecision | Receipt]) -> int:
+    """About how large these are as JSON."""
+    decisions = [each.decision if isinstance(each, Receipt) else each for each in told]
+    return sum(
+        300 + len(each.approval) + len(each.reason) + len(each.by) + len(str(each.args)) + len(str(each.response))
+        for each in decisions
+    )
 
 
 def grant_for(gate: ApprovalRequest, *, expires_at: datetime) -> ApprovalGrant:

@@ -82,5 +82,6 @@ def _end(state: RunState, report: PreflightReport) -> RunEnds:
 
 
 def _did_something(state: RunState) -> bool:
-    calls = (call for step in state.steps.values() for call in step.calls if call.status is CallStatus.DONE)
-    return any(call.tool in state.tools and state.tools[call.tool].effect is Effect.CONSEQUENTIAL for call in calls)
+    tools = {call.tool for step in state.steps.values() for call in step.calls if call.status is CallStatus.DONE}
+    tools |= {packed.tool for step in state.steps.values() for packed in step.packed}
+    return any(tool in state.tools and state.tools[tool].effect is Effect.CONSEQUENTIAL for tool in tools)

@@ -10,16 +10,20 @@ from temporalio import workflow
 from workflows import activities
 from workflows.calling import Caller, CallFailed
 from workflows.ending import may_be_left_out
+from workflows.lists import Window
 
 with workflow.unsafe.imports_passed_through():
     from plangate import expressions, strictjson
     from plangate.engine import inline_scope, limit_error, roots_of
     from plangate.errors import ErrorPayload, ErrorType, PlangateError
     from plangate.keys import call_id
+    from plangate.packing import from_ranges
     from plangate.plans import Fallback, Step
     from plangate.runs import INLINE_BYTES, CallState, CallStatus, Result, StepState, StepStatus
     from plangate.tasks import EvaluateTask
 
+FEW = 20
+"""Items up to which all of a list begin at once."""
 _NO_FALLBACK = frozenset({ErrorType.OUTCOME_UNKNOWN, ErrorType.LIMIT_REACHED, ErrorType.DEPENDENCY_DOWN})
 
 
@@ -27,19 +31,28 @@ _NO_FALLBACK = frozenset({ErrorType.OUTCOME_UNKNOWN, ErrorType.LIMIT_REACHED, Er
 class Stepper(Caller):
     """Runs the steps of one run."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._windows: dict[str, Window] = {}
+
     async def run_step(self, step: Step) -> None:
         """Run a step to its end; its `StepState` says how it ended."""
         state = self.state.steps[step.id]
         try:
             if state.status is StepStatus.PENDING and not await self._begin(step, state):
                 return
+            if step.for_each is not None and state.items is not None and state.items_ref is None:
+                await self._spread(step, state, step.for_each)  # it was too large to be carried along
         except CallFailed as failure:
             self._fail(step, state, [failure.error])
             return
-        items: list[int | None] = [None] if state.items is None else list(range(state.items))
         known = {(call.item, call.fallback): call for call in state.calls}
         failures: list[ErrorPayload] = []
-        await asyncio.gather(*(self._guard_item(step, state, item, known, failures) for item in items))
+        if state.items is not None and state.items > FEW and workflow.patched("lists-by-and-by"):
+            await self._run_list(step, state, state.items, known, failures)
+        else:
+            items: list[int | None] = [None] if state.items is None else list(range(state.items))
+            await asyncio.gather(*(self._guard_item(step, state, item, known, failures) for item in items))
         if failures:
             self._fail(step, state, failures)
         else:
@@ -60,6 +73,61 @@ class Stepper(Caller):
             await self._run_item(step, state, item, known)
         except CallFailed as failure:
             failures.append(failure.error)
+        if item is None or failures or self.running or self.may_start.is_set() or step.id in self._windows:
+            return
+        if workflow.patched("lists-tell"):
+            self.look()  # the last of those under way, and the others may not begin: the run may continue as new
+
+    async def _run_list(
+        self,
+        step: Step,
+        state: StepState,
+        items: int,
+        known: dict[tuple[int | None, bool], CallState],
+        failures: list[ErrorPayload],
+    ) -> None:
+        """Run the items of a long list that have not ended."""
+        failures += [call.error for call in state.calls if call.error and self._fails(step, call)]
+        window = self._windows[step.id] = Window(self.state.limits.parallel)
+
+        async def run(item: int) -> None:
+            await self._guard_item(step, state, item, known, failures)
+            self.look()
+
+        done = {item for packed in state.packed for item in from_ranges(packed.items)}
+        left = (item for item in range(items) if item not in done and not self._is_over(step, known, item))
+        try:
+            await window.run(left, run, lambda: bool(failures))
+        finally:
+            del self._windows[step.id]
+
+    def _fails(self, step: Step, call: CallState) -> bool:
+        """Whether a call of the execution before ended its step as failed."""
+        if call.status is not CallStatus.FAILED or call.error is None or may_be_left_out(step, call.error):
+            return False
+        return call.fallback or not self._has_fallback(step, call)
+
+    def _has_fallback(self, step: Step, call: CallState) -> bool:
+        """Whether a failed call's fallback takes over."""
+        return step.fallback is not None and (call.error is None or call.error.type not in _NO_FALLBACK)
+
+    def _is_over(self, step: Step, known: dict[tuple[int | None, bool], CallState], item: int) -> bool:
+        call = known.get((item, False))
+        if call is None:
+            return False
+        if call.status is CallStatus.FAILED and self._has_fallback(step, call):
+            call = known.get((item, True))
+        return call is not None and call.status in (CallStatus.DONE, CallStatus.REJECTED, CallStatus.FAILED)
+
+    def asks(self, state: StepState, call: CallState) -> None:
+        """While it waits for a person, another item may begin."""
+        if state.id in self._windows:
+            self._windows[state.id].waits(call.id)
+
+    def answered(self, state: StepState, call: CallState) -> None:
+        """It takes a place again."""
+        if state.id in self._windows:
+            self._windows[state.id].goes_on(call.id)
 
     async def _begin(self, step: Step, state: StepState) -> bool:
         """Whether there is anything to do."""
@@ -121,11 +189,11 @@ class Stepper(Caller):
                 await self.run_call(step, state, call, step.tool, step.args)
         except CallFailed as failure:
             call.status, call.error, call.ended_at = CallStatus.FAILED, failure.error, workflow.now()
-            if step.fallback is None or failure.error.type in _NO_FALLBACK:
+            if not self._has_fallback(step, call):
                 if state.items is not None and may_be_left_out(step, failure.error):
                     return
                 raise
-        if call.status is CallStatus.FAILED and step.fallback is not None:
+        if step.fallback is not None and call.status is CallStatus.FAILED and self._has_fallback(step, call):
             await self._run_fallback(step, state, item, step.fallback, known.get((item, True)))
 
     async def _run_fallback(
@@ -160,17 +228,19 @@ class Stepper(Caller):
 
     def _end(self, step: Step, state: StepState) -> None:
         refused = [call for call in state.calls if call.status is CallStatus.REJECTED]
-        if refused and not any(call.status is CallStatus.DONE for call in state.calls):
+        done = bool(state.packed) or any(call.status is CallStatus.DONE for call in state.calls)
+        if refused and not done:
             state.status, state.error = StepStatus.REJECTED, refused[0].error
             state.reason = refused[0].error.message if refused[0].error else ""
             self.note("rejected", f"not done: {step.title or step.id}: {state.reason}", step.id)
             return
         failed = [call.error for call in state.calls if call.status is CallStatus.FAILED and call.error is not None]
-        if failed and not any(call.status is CallStatus.DONE for call in state.calls):
+        if failed and not done:
             self._fail(step, state, failed)
             return
         if refused:
-            state.reason = f"{len(refused)} of {len(state.calls)} were not approved"
+            count = len(state.calls) + sum(packed.count for packed in state.packed)
+            state.reason = f"{len(refused)} of {count} were not approved"
         state.status = StepStatus.DONE
         words = state.calls[-1].summary if state.calls and state.items is None else ""
         self.note("done", words or step.title or step.id, step.id)

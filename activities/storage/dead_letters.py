@@ -15,6 +15,7 @@ from activities.storage import tables
 from activities.storage.statements import history_json
 from activities.storage.store import Store
 from plangate.approvals import GateStatus
+from plangate.carrying import unpack
 from plangate.dead_letters import DeadLetter, DeadLetterCause, DeadLetterState, Deed
 from plangate.errors import ErrorPayload, ErrorType, InvalidInput, PlangateError
 from plangate.runs import Outcome, Phase, RunState
@@ -164,8 +165,14 @@ def _letter(row: Row[Any]) -> DeadLetter:
         trace_id=row.trace_id,
         failed_at=row.failed_at,
         history=[Deed.model_validate(deed) for deed in json.loads(row.history_json)],
-        run_state=RunState.model_validate_json(stored) if stored else None,
+        run_state=_whole(stored) if stored else None,
     )
+
+
+def _whole(stored: str) -> RunState:
+    state = RunState.model_validate_json(stored)
+    unpack(state)
+    return state
 
 
 async def _end(connection: AsyncConnection, letter: DeadLetter) -> None:

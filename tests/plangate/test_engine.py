@@ -190,7 +190,7 @@ def test_the_results_of_a_list_step_are_in_the_order_of_its_items_with_gaps() ->
 def test_a_fallbacks_result_takes_the_calls_place() -> None:
     step_state = done(None, items=False)
     step_state.calls.append(CallState(id="f", fallback=True, status=CallStatus.DONE, result=Result(key="f", value=7)))
-    assert done_results(step_state)[None] == Result(key="f", value=7)
+    assert done_results(step_state.calls)[None] == Result(key="f", value=7)
     assert scope_of(step_state) == ScopeEntry(value=7)
 
 

@@ -201,7 +201,7 @@ def revised(*later: dict[str, Any], first: list[dict[str, Any]], request: RunReq
         first_plan=Plan.model_validate({"steps": first}),
     )  # fmt: skip
     step = plan.steps[-1]
-    return Flow(RULES, lineage_of(state, step, step.tool, step.args)).judge(step.tool, step.args)[0]
+    return Flow(RULES, lineage_of(state, step, step.tool, step.args, named={})).judge(step.tool, step.args)[0]
 
 
 def test_a_revision_after_text_of_others_adds_no_consequential_tool() -> None:
@@ -236,7 +236,7 @@ def test_what_a_person_approved_is_trusted_afterwards() -> None:
     step = plan.steps[-1]
     for status, action in ((GateStatus.PENDING, Action.ASK), (GateStatus.APPROVED, Action.ALLOW)):
         state.gates["p"] = gate.model_copy(update={"status": status})
-        flow = Flow(RULES, lineage_of(state, step, step.tool, step.args))
+        flow = Flow(RULES, lineage_of(state, step, step.tool, step.args, named={}))
         assert flow.judge(step.tool, step.args)[0].action is action
 
 

@@ -16,6 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.catalogue import Catalogue
 from activities.storage.dead_letters import DeadLetters, closed
 from activities.storage.store import Store
+from plangate.carrying import pack
 from plangate.dead_letters import DeadLetter, DeadLetterCause, DeadLetterState, Deed
 from plangate.errors import ErrorType, InvalidInput, PlangateError
 from plangate.resuming import correct, next_run, resumed
@@ -158,7 +159,7 @@ async def _start(client: Client, state: RunState, run: str, queue: str) -> None:
     with contextlib.suppress(WorkflowAlreadyStartedError):
         await client.start_workflow(
             WORKFLOW,
-            RunInput(**request.model_dump(), carried=state),
+            RunInput(**request.model_dump(), carried=pack(state, namespace=client.namespace)),
             id=run,
             task_queue=queue,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,

@@ -38,6 +38,12 @@ def large(size: Annotated[int, Field(description="Characters", ge=0)]) -> dict[s
     return {"text": "x" * size, "items": [{"id": n} for n in range(3)], "size": size}
 
 
+@tool(effect="read")
+def numbers(count: Annotated[int, Field(description="How many", ge=0)]) -> list[dict[str, int]]:
+    """Return a list as long as one likes."""
+    return [{"n": n} for n in range(count)]
+
+
 @tool(effect="consequential", idempotency="key", summary="Pay {amount} to {to}", risk="Money leaves the account.")
 async def pay(
     ctx: ToolContext, to: str, amount: Annotated[float, Field(gt=0, le=1000)], note: str = "none"
