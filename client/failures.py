@@ -65,6 +65,14 @@ def explain(error: RPCError, attempt: str, *, run: str = "") -> ClientError:
             hint="Check TEMPORAL_API_KEY, the TLS settings and the namespace of your profile.",
             code=ExitCode.NO_SERVER,
         )
+    if error.status is Code.RESOURCE_EXHAUSTED or "exceeded workflow execution limit" in text:
+        about = f"the run {run!r}" if run else "the server"
+        return ClientError(
+            f"Couldn't {attempt}: {about} gets more at once than the Temporal server takes ({_first_line(text)}). "
+            "Nothing was changed.",
+            hint="Try again in a few seconds: a run that is flooded goes on in a new history, which takes more.",
+            code=ExitCode.REFUSED,
+        )
     if "search attribute" in text.lower() or "Plangate" in text:
         return ClientError(
             f"Couldn't {attempt}: this namespace lacks Plangate's search attributes ({_first_line(text)}).",

@@ -40,7 +40,7 @@ class Deed(BaseModel):
 
     at: datetime
     action: str
-    """`resumed`, `discarded`, `resolved`, `recovered`."""
+    """`resumed`, `discarded`, `resolved`; by the sweeper `recovered`, `opened again`."""
     by: str = ""
     reason: str = ""
     detail: str = ""

@@ -22,7 +22,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEv
 from temporalio.service import RPCError
 
 from activities.storage.budgets import Budgets
-from activities.storage.dead_letters import DeadLetters
+from activities.storage.dead_letters import RECOVERED, DeadLetters
 from activities.storage.engine import configured_url
 from activities.storage.store import Store
 from plangate.dead_letters import DeadLetter, DeadLetterCause, DeadLetterState, Deed, of_failure
@@ -57,6 +57,8 @@ class Swept:
     added: list[str] = field(default_factory=list)
     recovered: list[str] = field(default_factory=list)
     """Runs that were stuck and go on by themselves."""
+    reopened: list[str] = field(default_factory=list)
+    """Runs that did so, and are stuck again."""
 
 
 class Sweeper:
@@ -82,8 +84,8 @@ class Sweeper:
         stuck = await self._in_trouble()
         done.looked_at = len(ended) + len(stuck)
         known = await self._letters.recorded(sorted(ended | stuck))
-        noted = set(await self._letters.stuck())
-        closed = sorted(ended - (known - noted))
+        noted, recovered = set(await self._letters.stuck()), await self._letters.recovered()
+        closed = sorted(ended - (known - noted - recovered))
         for start in range(0, len(closed), AT_ONCE):
             part = closed[start : start + AT_ONCE]
             buried = await asyncio.gather(*(self._bury(run) for run in part))
@@ -91,6 +93,9 @@ class Sweeper:
         for run in sorted(stuck - known):
             await self._letters.add(await self._letter(run, DeadLetterCause.STUCK))
             done.added.append(run)
+        for run in sorted(stuck & recovered):
+            await self._letters.reopen(await self._letter(run, DeadLetterCause.STUCK))
+            done.reopened.append(run)
         for run in sorted(noted - stuck - ended):
             await self._recover(run, done)
         return done
@@ -116,7 +121,7 @@ class Sweeper:
         return True
 
     async def _recover(self, run: str, done: Swept) -> None:
-        deed = Deed(at=datetime.now(UTC), action="recovered", detail="its workflow task succeeds again")
+        deed = Deed(at=datetime.now(UTC), action=RECOVERED, detail="its workflow task succeeds again")
         with contextlib.suppress(PlangateError):
             await self._letters.settle(run, DeadLetterState.RESUMED, deed)
             done.recovered.append(run)
@@ -186,8 +191,9 @@ async def sweep_forever(client: Client, store: Store, *, every_seconds: float) -
         try:
             swept = await sweeper.sweep()
             await Budgets(store).sweep()
-            if swept.added or swept.recovered:
-                log.warning("dead letters", added=swept.added, recovered=swept.recovered)
+            if swept.added or swept.recovered or swept.reopened:
+                told = {"added": swept.added, "recovered": swept.recovered, "reopened": swept.reopened}
+                log.warning("dead letters", **told)
         except Exception as error:  # noqa: BLE001 - the next sweep tries again
             log.warning("the sweep failed", reason=f"{type(error).__name__}: {error}")
         await asyncio.sleep(every_seconds)

@@ -22,6 +22,8 @@ from plangate.runs import Outcome, Phase, RunState
 
 _LETTERS = tables.dead_letters
 _AT_ONCE = 500
+RECOVERED = "recovered"
+"""The deed of a run that was stuck and goes on by itself."""
 
 
 class DeadLetters:
@@ -69,6 +71,27 @@ class DeadLetters:
         )
         async with self._store.reading() as connection:
             return list((await connection.execute(query)).scalars())
+
+    async def recovered(self) -> set[str]:
+        """Runs that were stuck and went on by themselves, as far as is known."""
+        query = select(_LETTERS.c.run, _LETTERS.c.history_json).where(
+            _LETTERS.c.cause == DeadLetterCause.STUCK.value, _LETTERS.c.state == DeadLetterState.RESUMED.value
+        )
+        async with self._store.reading() as connection:
+            rows = list(await connection.execute(query))
+        return {row.run for row in rows if _deeds(row)[-1:] and _deeds(row)[-1].action == RECOVERED}
+
+    async def reopen(self, letter: DeadLetter) -> int:
+        """Open the letter of a run that was stuck, recovered, and is in trouble again; how often it was, with this."""
+        async with self._store.transaction() as connection:
+            before = await _get(connection, letter.run, lock=True)
+            times = sum(deed.action == RECOVERED for deed in before.history) + 1
+            error = letter.error.model_copy(update={"message": f"{letter.error.message} (time {times})"})
+            for statement, row in self._store.dead_letter_rows(letter.model_copy(update={"error": error})):
+                await connection.execute(statement, row)
+            deed = Deed(at=letter.failed_at, action="opened again", detail=f"time {times}")
+            await note(connection, before, deed)
+        return times
 
     async def add(self, letter: DeadLetter) -> None:
         """Write the dead letter of a run that wrote none; a run that is closed ends in the other tables too."""
@@ -164,9 +187,13 @@ def _letter(row: Row[Any]) -> DeadLetter:
         error=ErrorPayload.model_validate_json(row.error_json),
         trace_id=row.trace_id,
         failed_at=row.failed_at,
-        history=[Deed.model_validate(deed) for deed in json.loads(row.history_json)],
+        history=_deeds(row),
         run_state=_whole(stored) if stored else None,
     )
+
+
+def _deeds(row: Row[Any]) -> list[Deed]:
+    return [Deed.model_validate(deed) for deed in json.loads(row.history_json)]
 
 
 def _whole(stored: str) -> RunState:
