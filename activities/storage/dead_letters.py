@@ -79,7 +79,8 @@ class DeadLetters:
         )
         async with self._store.reading() as connection:
             rows = list(await connection.execute(query))
-        return {row.run for row in rows if _deeds(row)[-1:] and _deeds(row)[-1].action == RECOVERED}
+        last = {row.run: _deeds(row.history_json)[-1:] for row in rows}
+        return {run for run, deeds in last.items() if deeds and deeds[0].action == RECOVERED}
 
     async def reopen(self, letter: DeadLetter) -> int:
         """Open the letter of a run that was stuck, recovered, and is in trouble again; how often it was, with this."""
@@ -187,13 +188,13 @@ def _letter(row: Row[Any]) -> DeadLetter:
         error=ErrorPayload.model_validate_json(row.error_json),
         trace_id=row.trace_id,
         failed_at=row.failed_at,
-        history=_deeds(row),
+        history=_deeds(row.history_json),
         run_state=_whole(stored) if stored else None,
     )
 
 
-def _deeds(row: Row[Any]) -> list[Deed]:
-    return [Deed.model_validate(deed) for deed in json.loads(row.history_json)]
+def _deeds(stored: str) -> list[Deed]:
+    return [Deed.model_validate(deed) for deed in json.loads(stored)]
 
 
 def _whole(stored: str) -> RunState:

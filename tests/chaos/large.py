@@ -115,10 +115,13 @@ async def _flood(stage: Stage, run: str, gate: str, events: int) -> int:
     client, slots, sent = stage.crowd.client, asyncio.Semaphore(20), 0
     handle = client.get_workflow_handle(run)
 
+    def told() -> None:
+        stage.figures.what["refused until the run went on as new"] += 1
+
     async def say(number: int) -> None:
         wrong = {"approval": gate, "digest": f"{number:064x}", "by": "nobody"}
         async with slots:
-            await persist(lambda: handle.signal("approve", wrong, rpc_timeout=RPC))
+            await persist(lambda: handle.signal("approve", wrong, rpc_timeout=RPC), told=told)
 
     while True:
         length = 0
