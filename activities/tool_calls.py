@@ -163,7 +163,11 @@ class ToolActivities:
             is_open, in_doubt = await self._is_open(checked)
             if is_open:
                 return CallResult(
-                    blocked_until=permit.until, reason=permit.why, dependency=permit.dependency, in_doubt=in_doubt
+                    blocked_until=permit.until,
+                    reason=permit.why,
+                    dependency=permit.dependency,
+                    in_doubt=in_doubt,
+                    failed=checked.attempt - 1 if in_doubt else 0,
                 )
             return await self._make(checked)
         turn: Taken | Wait | None = None
@@ -251,6 +255,7 @@ def _waiting_for(held: Held, checked: Checked) -> CallResult:
         reason="an earlier attempt may still be under way",
         dependency=checked.tool.dependency,
         in_doubt=True,
+        failed=checked.attempt - 1,
     )
 
 

@@ -133,6 +133,8 @@ class Wait(BaseModel):
     """Until it asks again."""
     failed: int = 0
     """Attempts of the activity that failed before this one; they count."""
+    down: bool = False
+    """It isn't early: its dependency is down. That is not waited for without end."""
 
 
 @dataclass(frozen=True)

@@ -185,6 +185,8 @@ class CallResult(BaseModel):
     dependency: str = ""
     in_doubt: bool = False
     """An earlier attempt may have taken effect."""
+    failed: int = 0
+    """Attempts of a call in doubt that were made before it had to wait: they count."""
     over: Verdict | None = None
     """The tool wasn't called, since a budget is used up: what that budget says."""
     early: Wait | None = None

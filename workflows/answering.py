@@ -10,7 +10,7 @@ from temporalio import workflow
 from workflows import activities
 from workflows.ending import outcome_of
 from workflows.execution import Execution
-from workflows.turns import in_turn
+from workflows.turns import PATIENCE, in_turn
 
 with workflow.unsafe.imports_passed_through():
     from plangate import run_time, summary
@@ -34,7 +34,9 @@ async def answer(execution: Execution, note: Callable[[str, str, str | None], No
             within = None if left is None else left + GRACE
             return await activities.respond(task.model_copy(update={"failed": failed, "rounds": rounds}), within=within)
 
-        written = await in_turn(ask, state, note, execution.publish)
+        left = run_time.left(state, workflow.now())
+        patience = PATIENCE if left is None else min(PATIENCE, left + GRACE)
+        written = await in_turn(ask, state, note, execution.publish, patience=patience)
     except activities.FAILURES as error:
         state.error = activities.payload_of(error)
         note("failed", f"no model could write the answer: {state.error.message}", None)

@@ -342,6 +342,7 @@ class Caller:
             return
         now = workflow.now()
         call.blocked_since, call.in_doubt = call.blocked_since or call.started_at or now, outcome.in_doubt
+        call.failed = max(call.failed, outcome.failed)
         pause = waiting.pause_before(call, outcome, now)
         if error := waiting.gives_up(call, outcome, policy, pause, now):
             call.blocked_since, call.in_doubt, state.reason = None, False, ""

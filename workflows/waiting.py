@@ -30,7 +30,12 @@ def pause_before(call: CallState, outcome: CallResult, now: datetime) -> timedel
     """
     waited = now - (call.blocked_since or now)
     asked = (outcome.blocked_until or now) - now
-    return max(asked, min(max(waited / 4, _SHORTEST), _LONGEST))
+    return max(asked, longer_each_time(waited))
+
+
+def longer_each_time(waited: timedelta) -> timedelta:
+    """The shortest pause for what has waited so long already."""
+    return min(max(waited / 4, _SHORTEST), _LONGEST)
 
 
 def gives_up(

@@ -30,6 +30,7 @@ from activities.models.turns import Early, ModelTurns
 from activities.pacing import Pacing
 from activities.storage.store import UsageRow
 from plangate.errors import ErrorType, error_type
+from plangate.pacing import Wait
 from plangate.runs import Usage
 
 MAX_WAIT_SECONDS = 300.0
@@ -122,7 +123,7 @@ class ModelClient:
 
         Raises:
             ApplicationError: The endpoint gave no answer; retryable or not by its type, see `activities.models.errors`.
-            Early: It isn't the call's turn for a while.
+            Early: It isn't the call's turn for a while, or the endpoint is down.
         """
         attributes = {
             "gen_ai.operation.name": "chat",
@@ -144,7 +145,7 @@ class ModelClient:
             if on_text is not None:
                 on_text(known.text)
             return known
-        permit = await self._permit(call, attempted)
+        permit = await self._permit(call)
         turn, reading, hold = None, None, None
         try:
             if self._turns is not None:
@@ -181,19 +182,27 @@ class ModelClient:
     def _seconds(self, call: ModelCall) -> float:
         return call.timeout_seconds or self.settings.timeout_seconds
 
-    async def _permit(self, call: ModelCall, attempted: str) -> Permit:
+    async def _permit(self, call: ModelCall) -> Permit:
         """Leave to ask the endpoint.
 
         Raises:
-            ApplicationError: It is down: to be tried again when it may be asked.
+            Early: It is down. The workflow waits, as with a tool: no attempt is used up.
         """
         if self._breakers is None:
             return Permit(self.dependency)
         answer = await self._breakers.ask(self.dependency, seconds=self._seconds(call))
         if isinstance(answer, Refusal):
             delay = min(max((answer.until - datetime.now(UTC)).total_seconds(), 0.25), MAX_WAIT_SECONDS)
-            message = f"{attempted} has to wait: {answer.why}"
-            raise application_error(ErrorType.UNAVAILABLE, message, attempt=call.purpose.attempt, delay=delay)
+            raise Early(
+                Wait(
+                    dependency=answer.dependency,
+                    why=answer.why,
+                    turn_seconds=delay,
+                    seconds=delay,
+                    failed=call.purpose.attempt - 1,
+                    down=True,
+                )
+            )
         return answer
 
     async def _whole(self, call: ModelCall) -> Reading:

@@ -8,21 +8,27 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer
 
 from activities.storage.dependencies import Dependencies
 from plangate.breakers import Breaker, BreakerState
 from plangate.errors import ErrorType
-from plangate.runs import Event, Outcome, StepStatus
+from plangate.pacing import Wait
+from plangate.runs import Event, Outcome, RunRequest, RunState, StepStatus
+from plangate.tasks import Answer
 from plangate.temporal import PlangatePlugin
 from tests import fake_model
 from tests.workflows import desk as desks
 from tests.workflows.desk import Desk, eventually, result_of, status_of
+from workflows import turns
+from workflows.activities import payload_of
 from workflows.agent_run import AgentRun
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -192,6 +198,51 @@ async def test_an_endpoint_that_is_down_is_not_asked(client: Client, tmp_path: P
         assert len(desk.model.requests) == 5
         (model,) = [each for each in await Dependencies(desk.store).listed() if each.name.startswith("model:")]
         assert (model.state, model.failed, model.last_error) == (BreakerState.CLOSED, 3, "Unavailable")
+
+
+async def test_waiting_for_an_endpoint_uses_up_no_attempts(client: Client, tmp_path: Path) -> None:
+    """It opens at the third failure of four that count; the run waits on timers until a person lets it through."""
+    async with desks.desk(client, tmp_path, breaker_seconds=60.0) as desk:
+        failures: Iterable[Any] = [fake_model.server_error()] * 3
+        desk.model.script(*failures, plan("look", {"value": 1}), "It is 1.")
+        handle = await desk.start("what is it?")
+
+        async def waits() -> bool:
+            return "is down" in (await status_of(handle)).waits
+
+        await eventually(waits)
+        assert len(desk.model.requests) == 3
+        description = (await handle.describe()).raw_description
+        assert not description.pending_activities  # nothing runs, and no attempt is used up
+        await handle.cancel()
+
+
+async def test_an_endpoint_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is the one that a failed activity has: the scope says what follows."""
+    now, slept = datetime(2030, 1, 1, tzinfo=UTC), []
+
+    async def sleep(pause: timedelta, *, summary: str) -> None:
+        nonlocal now
+        slept.append(pause)
+        now += pause
+
+    monkeypatch.setattr(turns.workflow, "now", lambda: now)
+    monkeypatch.setattr(turns.workflow, "sleep", sleep)
+    asked: list[tuple[int, int]] = []
+
+    async def ask(failed: int, rounds: int) -> Answer:
+        asked.append((failed, rounds))
+        return Answer(text="", early=Wait(dependency="model:x", why="model:x is down", seconds=1, failed=3, down=True))
+
+    state = RunState(request=RunRequest(), started_at=now)
+    notes: list[str] = []
+    with pytest.raises(ApplicationError, match="not back within the 5 minutes") as raised:
+        await turns.in_turn(ask, state, lambda kind, *_: notes.append(kind), lambda: None)
+    assert payload_of(raised.value).type is ErrorType.UNAVAILABLE
+    assert sum(slept, timedelta()) <= timedelta(minutes=5)
+    assert len(asked) < 40
+    assert asked[1] == (3, 1)
+    assert notes == ["blocked"]
 
 
 async def cli(tmp_path: Path, *words: str) -> tuple[int, str, str]:
