@@ -28,6 +28,9 @@ EARLY = timedelta(seconds=1)
 """So long before its turn a call asks again."""
 SOONEST, LATEST = timedelta(seconds=0.1), timedelta(seconds=60)
 """Bounds of the time until a call asks again: the line may move faster than was foreseen."""
+NOTICED = timedelta(seconds=2)
+"""So soon the calls at the head of the line ask whether a place has become free: the call that holds it may end long
+before it was foreseen, in another process. After 16 s they ask less often, at an eighth of the time that they wait."""
 GRACE = timedelta(seconds=2)
 """A place whose call doesn't ask again in time holds up the others for so long; then they go first."""
 KEPT = timedelta(seconds=60)
@@ -250,6 +253,8 @@ def ask(
     if room and turn_at - now <= (timedelta(0) if ahead else RESERVE):
         return _serve(line, pace, mine, turn_at, asking.seconds)
     ask_at = now + min(max(turn_at - EARLY - now, SOONEST), LATEST)
+    if not room and pace.at_once is not None and len(ahead) < pace.at_once:
+        ask_at = min(ask_at, now + max(NOTICED, (now - mine.since) / 8))
     line.places[mine.key] = replace(mine, turn_at=turn_at, due_at=ask_at, tokens=asking.tokens)
     return Later(turn_at, ask_at, len(ahead), why)
 

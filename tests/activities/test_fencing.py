@@ -181,6 +181,7 @@ async def test_a_check_attempt_that_may_still_send_is_waited_for(workers: Worker
     first = await zombie(workers, call)
     second = await workers.two.make(call, attempt=2)
     assert (second.result, second.in_doubt) == (None, True)
+    assert second.failed == 1  # the one before counts, this one didn't begin
     assert second.blocked_until is not None
     assert timedelta(seconds=1) < second.blocked_until - datetime.now(UTC) < timedelta(seconds=6)
     assert "an earlier attempt may still be under way" in second.reason

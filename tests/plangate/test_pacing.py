@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plangate.pacing import GRACE, RESERVE, Asking, Later, Line, ModelPace, Pace, Turn, ask, leave, lower
+from plangate.pacing import GRACE, NOTICED, RESERVE, Asking, Later, Line, ModelPace, Pace, Turn, ask, leave, lower
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -231,3 +231,27 @@ def test_the_lower_limit_holds() -> None:
     assert both.in_words == "5 requests a minute, 4 at once"
     with pytest.raises(ValueError, match="`burst` is a part of"):
         Pace(requests_per_minute=5, burst=6)
+
+
+def test_the_head_of_the_line_soon_notices_a_place_that_became_free_elsewhere() -> None:
+    """The call under way was foreseen to take a minute; who waits behind the head asks at leisure."""
+    pace, line, long = ModelPace(at_once=1), Line("d"), timedelta(seconds=60)
+    assert isinstance(ask(line, pace, asking("a", seconds=600.0), at(0), typical=long), Turn)
+    head, behind = ask(line, pace, asking("b"), at(0), typical=long), ask(line, pace, asking("c"), at(0), typical=long)
+    assert isinstance(head, Later)
+    assert isinstance(behind, Later)
+    assert head.ask_at == at(0) + NOTICED
+    assert behind.ask_at > at(30)
+    leave(line, pace, "a", at(1))
+    assert isinstance(ask(line, pace, asking("b"), head.ask_at, typical=long), Turn)
+
+
+def test_the_head_of_the_line_asks_less_often_when_it_waits_long() -> None:
+    pace, line, long = ModelPace(at_once=1), Line("d"), timedelta(seconds=60)
+    ask(line, pace, asking("a", seconds=6000.0), at(0), typical=long)
+    now, times = at(0), 0
+    while now < at(600):
+        answer = ask(line, pace, asking("b"), now, typical=long)
+        assert isinstance(answer, Later)
+        now, times = answer.ask_at, times + 1
+    assert times < 45
