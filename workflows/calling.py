@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -11,41 +11,27 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from workflows import activities, waiting
+from workflows import activities
+from workflows.binding import ALLOWED, Binding
 from workflows.gates import Gates, grant_for
+from workflows.postponing import CallFailed
 
 with workflow.unsafe.imports_passed_through():
-    from plangate import expressions, strictjson
     from plangate.approvals import ApprovalGrant, ApprovalRequest, GateStatus
-    from plangate.engine import Engine, inline_scope, limit_error, roots_of
-    from plangate.errors import ErrorPayload, ErrorType, PlangateError
+    from plangate.engine import Engine, limit_error
+    from plangate.errors import ErrorPayload, ErrorType
     from plangate.gating import gate_of
-    from plangate.keys import call_id, idempotency_key
-    from plangate.lineage import lineage_of
     from plangate.loops import SameCalls
-    from plangate.pacing import Wait
     from plangate.plans import Step
-    from plangate.policy import GATED, Action, Verdict
-    from plangate.provenance import Lineage
+    from plangate.policy import Action, Verdict
     from plangate.reaching import Stop
-    from plangate.runs import INLINE_BYTES, CallState, CallStatus, Result, RunState, StepState, StepStatus
-    from plangate.summary import in_words
-    from plangate.tasks import BindTask, Bound, CallResult, FreeTask, ScopeEntry, ToolCall
+    from plangate.runs import CallState, CallStatus, Result, RunState, StepState, StepStatus
+    from plangate.tasks import BindTask, Bound, CallResult, ToolCall
     from plangate.toolkit import Effect, ToolPolicy
-
-_ALLOWED = Verdict(action=Action.ALLOW)
-
-
-class CallFailed(Exception):
-    """A call ended without a result; carries the error that says why."""
-
-    def __init__(self, error: ErrorPayload) -> None:
-        super().__init__(error.message)
-        self.error = error
 
 
 @dataclass
-class Caller:
+class Caller(Binding):
     """Makes the calls of one run."""
 
     state: RunState
@@ -91,7 +77,7 @@ class Caller:
         if call.status in (CallStatus.DONE, CallStatus.REJECTED):
             return
         policy = self.state.tools[tool]
-        bound, grant = Bound(verdict=_ALLOWED), None
+        bound, grant = Bound(verdict=ALLOWED), None
         if call.gate is None:
             bound, asked = await self._bind(step, state, call, policy, args)
             self._count_same(step, call, policy, bound)
@@ -104,7 +90,7 @@ class Caller:
                 return
             lasts = timedelta(seconds=self.state.limits.decision_seconds)
             grant = grant_for(gate, expires_at=max(gate.deadline, (gate.decided_at or gate.deadline) + lasts))
-            bound = Bound(args=gate.args, digest=gate.digest, verdict=_ALLOWED)
+            bound = Bound(args=gate.args, digest=gate.digest, verdict=ALLOWED)
         over = await self._execute(step, state, call, policy, bound, grant)
         if over is not None:
             await self._ask_again(step, state, call, policy, args, over)
@@ -129,75 +115,6 @@ class Caller:
             raise CallFailed(limit_error(f"{over.reason}, and it was approved without that being known", step.id))
         call.status = CallStatus.BINDING
         await self.run_call(step, state, call, policy.name, args)
-
-    async def _bind(
-        self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, args: dict[str, Any]
-    ) -> tuple[Bound, BindTask | None]:
-        """Bound arguments, and what a person is to be asked if policy says so."""
-        entries = self._scope(state, call, args)
-        scope = inline_scope(entries)
-        free = policy.rule == "allow" and policy.effect is not Effect.CONSEQUENTIAL and not policy.guarded
-        if free and scope is not None:
-            try:
-                resolved = expressions.resolve(args, scope)
-            except PlangateError as error:
-                raise self._failed(step, error.type, f"{step.id}: {error.message}") from None
-            if not scope or strictjson.size(resolved) <= INLINE_BYTES:
-                words = in_words(policy.summary, policy.name, resolved)
-                return Bound(args=resolved, verdict=_ALLOWED, summary=words), None
-        now = workflow.now()
-        task = BindTask(
-            run=self.run,
-            agent=self.state.request.agent,
-            agent_version=self.state.agent_version,
-            user=self.state.request.user,
-            step=step.id,
-            call=call.id,
-            key=self._key(step, call.item, fallback=call.fallback),
-            tool=policy.name,
-            args=args,
-            scope=entries,
-            opened_at=now,
-            deadline=now + timedelta(seconds=self.state.limits.decision_seconds),
-            risk=step.risk,
-            revision=state.revision,
-            nth=self._nth(call, policy),
-            session=self.state.request.session,
-            lineage=self._lineage(step, policy.name, args),
-        )
-        try:
-            bound = await activities.bind_call(task)
-        except activities.FAILURES as error:
-            raise CallFailed(activities.payload_of(error, step=step.id)) from None
-        if bound.error is not None:
-            raise CallFailed(bound.error)
-        if bound.verdict.action is Action.BLOCK:
-            raise self._failed(step, ErrorType.BLOCKED, f"{policy.name} is not allowed here: {bound.verdict.reason}")
-        return bound, task if bound.verdict.action in GATED else None
-
-    def _count_same(self, step: Step, call: CallState, policy: ToolPolicy, bound: Bound) -> None:
-        """Notice a call that is made again and again.
-
-        Raises:
-            CallFailed: It was made as often as the scope allows; the run stops.
-        """
-        if not self.limited or not self._same.counted or call.same:
-            return
-        call.same, stop = self._same.note(step.id, policy.name, bound.digest if bound.args_key else bound.args)
-        if stop is not None:
-            self.halt(stop)
-            raise CallFailed(stop.error)
-
-    def _lineage(self, step: Step, tool: str, args: dict[str, Any]) -> Lineage | None:
-        """What lies behind a call's arguments."""
-        return lineage_of(self.state, step, tool, args, named=self._named)
-
-    def _scope(self, state: StepState, call: CallState, args: dict[str, Any]) -> dict[str, ScopeEntry]:
-        """What a call's arguments may refer to."""
-        entries = self.engine.scope(roots_of(args) - {"item"})
-        if call.item is not None:
-            entries["item"] = _item(state, call.item)
-        return entries
 
     def _open_gate(
         self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, bound: Bound, task: BindTask
@@ -297,16 +214,6 @@ class Caller:
             failed=call.failed,
         )
 
-    def _nth(self, call: CallState, policy: ToolPolicy) -> int:
-        """Number a call of a tool that the scope limits per run; the number stays, whatever becomes of other calls."""
-        if policy.counted and not call.nth:
-            if policy.name not in self._numbers:
-                known = (each for step in self.state.steps.values() for each in step.numbered_tools)
-                self._numbers[policy.name] = max((nth for name, nth in known if name == policy.name), default=0)
-            self._numbers[policy.name] += 1
-            call.nth = self._numbers[policy.name]
-        return call.nth
-
     async def _call_tool(
         self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, task: ToolCall
     ) -> CallResult:
@@ -328,82 +235,6 @@ class Caller:
         finally:
             self.running -= 1
             self.committed -= effect
-
-    async def _wait_for_dependency(
-        self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, outcome: CallResult
-    ) -> None:
-        """Wait for the next try, and say so; or give up.
-
-        Raises:
-            CallFailed: The call waits no longer.
-        """
-        if outcome.early is not None:
-            await self._wait_for_turn(step, state, call, outcome.early, in_doubt=outcome.in_doubt)
-            return
-        now = workflow.now()
-        call.blocked_since, call.in_doubt = call.blocked_since or call.started_at or now, outcome.in_doubt
-        call.failed = max(call.failed, outcome.failed)
-        pause = waiting.pause_before(call, outcome, now)
-        if error := waiting.gives_up(call, outcome, policy, pause, now):
-            call.blocked_since, call.in_doubt, state.reason = None, False, ""
-            raise CallFailed(error.model_copy(update={"step": step.id}))
-        text = waiting.in_words(outcome, now, pause)
-        state.reason = text
-        self.note("blocked", text, step.id)
-        self.changed()
-        await workflow.sleep(pause, summary=text)
-        state.reason = ""
-
-    async def _wait_for_turn(
-        self, step: Step, state: StepState, call: CallState, wait: Wait, *, in_doubt: bool
-    ) -> None:
-        """Wait until the call may ask for its turn again, and say so. No time limit holds for it: it is only early."""
-        now = workflow.now()
-        first, call.early_since = call.early_since is None, call.early_since or now
-        call.blocked_since, call.in_doubt, call.failed = None, in_doubt, wait.failed
-        pause, text = waiting.for_its_turn(wait, now)
-        state.reason = text
-        if first:
-            self.note("early", text, step.id)
-        self.changed()
-        await workflow.sleep(pause, summary=text)
-        if state.reason == text:
-            state.reason = ""
-
-    async def leave_lines(self, steps: Sequence[Step]) -> None:
-        """Calls of these steps no longer wait for their turn: others go first. (A run that ends does this anyway.)"""
-        known = [(step, self.state.steps.get(step.id)) for step in steps]
-        calls = [(step, call) for step, state in known if state for call in state.calls if call.early_since]
-        if calls:
-            keys = [self._key(step, call.item, fallback=call.fallback) for step, call in calls]
-            for _, call in calls:
-                call.early_since = None
-            await activities.free_places(FreeTask(run=self.run, keys=keys))
-
-    def _key(self, step: Step, item: int | None, *, fallback: bool) -> str:
-        revision = self.state.steps[step.id].revision
-        call = call_id(step.id, item=item, fallback=fallback, revision=revision)
-        return idempotency_key(
-            namespace=workflow.info().namespace,
-            effect_identity=self.state.effect_identity or self.run,
-            revision=revision,
-            step=step.id,
-            item=item,
-            fallback=fallback,
-            generation=self.state.generations.get(call, 0),
-        )
-
-    def _failed(self, step: Step, type: ErrorType, message: str) -> CallFailed:
-        return CallFailed(ErrorPayload(type=type, message=message, attempted=step.tool, step=step.id))
-
-
-def _item(state: StepState, index: int) -> ScopeEntry:
-    found = state.items_ref
-    if found is None:
-        return ScopeEntry()
-    if found.inline:
-        return ScopeEntry(value=found.value[index])
-    return ScopeEntry(stored=found.key, index=index)
 
 
 def _refusal(gate: ApprovalRequest) -> str:

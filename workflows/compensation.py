@@ -13,8 +13,9 @@ from typing import Any
 
 from temporalio import workflow
 
-from workflows.calling import Caller, CallFailed
+from workflows.calling import Caller
 from workflows.execution import Execution
+from workflows.postponing import CallFailed
 
 with workflow.unsafe.imports_passed_through():
     from plangate.carrying import calls_of

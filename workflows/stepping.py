@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from temporalio import workflow
 
 from workflows import activities
-from workflows.calling import Caller, CallFailed
+from workflows.calling import Caller
 from workflows.ending import may_be_left_out
 from workflows.lists import Window
+from workflows.postponing import CallFailed
 
 with workflow.unsafe.imports_passed_through():
     from plangate import expressions, strictjson
