@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,9 @@ from activities.guardrails.facts import Fact, Sort, facts_in, plain_id, time_of_
 
 MOST_AMOUNTS = 40
 """Amounts whose sums and differences are looked at, and dates whose distances are."""
+MOST_TEXT = 400_000
+"""Characters of results whose facts are read, more than a model's prompt holds; in the rest a fact is looked for as it
+is written."""
 _DEPTH = 40
 _OWNERS = "what it may answer"
 _MONEY = re.compile(r"amount|price|total|paid|refund|cost|fee|balance|charge|due|sum", re.IGNORECASE)
@@ -21,6 +24,7 @@ _NOT_TIME = re.compile(rf"quantity|count|items|{_MONEY.pattern}", re.IGNORECASE)
 _IN_DAYS = {"week": Decimal(7), "hour": Decimal(1) / 24, "day": Decimal(1), "minute": Decimal(1) / 1440}
 _CLOCK = re.compile(r"(?<!\d)(?:[01]?\d|2[0-3]):[0-5]\d")
 _CENT = Decimal("0.01")
+_ISO = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d)")
 
 
 @dataclass
@@ -39,11 +43,18 @@ class Support:
     """E-mail addresses and links."""
     longest: int = 0
     """Of all lists: as many things can be counted."""
+    days: set[str] = field(default_factory=set)
+    """Weekdays, tomorrow and yesterday, where the texts say so themselves."""
+    left: int = MOST_TEXT
+    rest: list[str] = field(default_factory=list)
+    """Texts that weren't read, in lower case."""
+    foreign: Callable[[Mapping[str, Any]], bool] | None = None
+    """Which records are left out, since they are of something else."""
 
     @classmethod
-    def of(cls, answered: Answered) -> Support:
+    def of(cls, answered: Answered, foreign: Callable[[Mapping[str, Any]], bool] | None = None) -> Support:
         """Read it from what an answer may rely on. Titles and goals are a model's words and support nothing."""
-        task, found = answered.task, cls()
+        task, found = answered.task, cls(foreign=foreign)
         for text in (task.request, task.user or "", task.today, answered.agent.scope.sections.get(_OWNERS, "")):
             found.add_text(text)
         for report in task.steps:
@@ -55,6 +66,7 @@ class Support:
         found.add(dict(answered.results))
         found.longest = max(found.longest, len(task.steps))
         found.derive()
+        found.name_days(task.today)
         return found
 
     def add(self, value: Any, name: str = "", depth: int = 0) -> None:
@@ -68,6 +80,8 @@ class Support:
         if depth > _DEPTH or value is None or isinstance(value, bool):
             return
         if isinstance(value, Mapping):
+            if self.foreign is not None and self.foreign(value):
+                return
             self._lines(value)
             for key, each in value.items():
                 self.add(each, str(key), depth + 1)
@@ -116,6 +130,12 @@ class Support:
 
     def add_text(self, text: str) -> None:
         """Take in the facts of a text."""
+        if len(text) > self.left:
+            self.rest.append(text.casefold())
+            return
+        self.left -= len(text)
+        if text.isalpha():  # a status, a currency: one word is no fact
+            return
         for fact in facts_in(text):
             if fact.sort is Sort.AMOUNT:
                 self.amounts.add(fact.value)
@@ -129,6 +149,7 @@ class Support:
                 self.percents.add(fact.value)
             elif fact.sort is Sort.DATE:
                 self.dates.update({each for each in (fact.date, fact.other) if each})
+                self.days.update({fact.key} - {""})
             elif fact.sort is Sort.ID:
                 self.ids.add(fact.key)
                 if fact.key.isdigit() and len(fact.key) <= 9:
@@ -146,13 +167,27 @@ class Support:
         known = [each for each in map(_day, sorted(self.dates, key=str)) if each][:MOST_AMOUNTS]
         self.times.update((Decimal(abs((a - b).days)), "day") for a in known for b in known if a != b)
 
+    def name_days(self, today: str) -> None:
+        """Of which weekdays the dates are, and whether one is tomorrow or yesterday."""
+        known = [day for day in map(_day, self.dates) if day is not None]
+        self.days.update(f"weekday {day.weekday()}" for day in known)
+        now = date.fromisoformat(today) if _ISO.fullmatch(today) else None
+        for ahead, name in ((1, "today +1"), (-1, "today -1")):
+            if now is not None and now + timedelta(days=ahead) in known:
+                self.days.add(name)
+
     def holds(self, fact: Fact) -> bool:
         """Whether something supports the fact."""
+        return self._known(fact) or any(fact.text.casefold() in text for text in self.rest)
+
+    def _known(self, fact: Fact) -> bool:
         if fact.sort is Sort.AMOUNT:
             if fact.unit and self.currencies and fact.unit not in self.currencies:
                 return False
             return any(abs(fact.value - each) < _CENT for each in self.amounts | self.numbers)
         if fact.sort is Sort.DATE:
+            if fact.key:
+                return fact.key in self.days
             return any(_same(each, known) for each in (fact.date, fact.other) if each for known in self.dates)
         if fact.sort is Sort.PERCENT:
             return fact.value in self.percents

@@ -66,7 +66,7 @@ def _promise(sentence: str, promises: Sequence[str]) -> tuple[str, str] | None:
 
 def _link(sentence: str, domains: Sequence[str] | None) -> tuple[str, str] | None:
     """A link to a domain that isn't listed; with no list, any link will do that grounding has nothing against."""
-    if domains is None:
+    if domains is None or not ("://" in sentence or "www." in sentence.casefold()):
         return None
     for fact in facts_in(sentence):
         if fact.sort is Sort.LINK:

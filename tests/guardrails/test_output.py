@@ -14,9 +14,10 @@ import pytest
 from activities.guardrails.claims import claimed, claims_in
 from activities.guardrails.confidence import confidence, weighed
 from activities.guardrails.contracts import Answered, Changed
-from activities.guardrails.facts import Sort, facts_in, number
+from activities.guardrails.facts import Sort, facts_in
 from activities.guardrails.grounding import grounded
 from activities.guardrails.judging import judge_text
+from activities.guardrails.numerals import number
 from activities.guardrails.wording import worded
 from plangate.guardrails import Claims, GuardrailSettings, Unsupported
 from plangate.policy import Action, Verdict
@@ -67,7 +68,7 @@ def test_a_day_is_the_same_in_every_form(text: str) -> None:
 
 
 def test_what_is_no_fact() -> None:
-    assert facts_in("1. One of them is fine, 24/7.\n2. You may come, no problem.") == []
+    assert facts_in("1. One of them is fine, 24/7.\n2. You may come, no problem.") == ()
     assert number("one hundred and twenty") == 120
 
 
@@ -125,7 +126,7 @@ def test_what_a_result_says_itself_is_no_false_claim() -> None:
     answered = subject("Your order was cancelled.", DENIED)
     assert rules(claimed(answered)) == ["claims.not-done"]
     found = {**answered.results, "order": {"order_id": "4711", "status": "cancelled"}}
-    assert claimed(dataclasses.replace(answered, results=found)) is None
+    assert claimed(dataclasses.replace(answered, results=found, evidence=None)) is None
 
 
 @pytest.mark.parametrize("write", answer_set.NOT_CLAIMS)
