@@ -9,6 +9,7 @@ from activities.guardrails.confidence import weighed
 from activities.guardrails.registry import OUTPUT
 from activities.models import Message, ModelCall, ModelClient, Purpose, Role
 from activities.models.beats import Beats
+from activities.models.contracts import OutputSchema
 from activities.models.errors import application_error
 from activities.models.falling_back import ModelsInOrder
 from activities.models.turns import Early
@@ -38,6 +39,7 @@ class RespondingActivities:
         self._models = models
         self._results = results
         self._instructions: dict[str, tuple[str, str]] = {}
+        self._shapes: dict[str, tuple[str, OutputSchema]] = {}
 
     @activity.defn(name="respond")
     async def respond(self, task: RespondTask) -> Answer:
@@ -83,6 +85,16 @@ class RespondingActivities:
             known = self._instructions[agent.name] = (agent.version, responder_instructions(agent))
         return known[1]
 
+    def _shape(self, agent: Agent) -> OutputSchema | None:
+        """The schema of the agent's answers; the same object each time, since its text is kept by its identity."""
+        schema = agent.settings.answer_schema
+        if schema is None:
+            return None
+        known = self._shapes.get(agent.name)
+        if known is None or known[0] != agent.version:
+            known = self._shapes[agent.name] = (agent.version, OutputSchema("answer", schema))
+        return known[1]
+
     def _message(self, agent: Agent, task: RespondTask, results: dict[str, object]) -> str:
         return fitting(
             lambda shortened: responder_message(task, shortened, agent.tools),
@@ -109,6 +121,7 @@ class RespondingActivities:
             instructions=self._cached_instructions(agent),
             messages=(Message("user", message),),
             max_bytes=MAX_ANSWER_BYTES,
+            schema=self._shape(agent),
             temperature=agent.settings.temperature,
             timeout_seconds=beats.seconds(settings.timeout_seconds),
             cache_seconds=agent.settings.cache.answer,

@@ -127,4 +127,6 @@ async def _from_status(handle: WorkflowHandle[Any, Any], run: str, outcome: Outc
         revision=status.revision,
         error=status.error,
         started_at=status.started_at,
+        confidence=status.confidence,
+        doubts=status.doubts,
     )

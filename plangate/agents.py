@@ -157,6 +157,8 @@ class AgentSettings(BaseModel):
     """Limits of the models' endpoint."""
     preflight: PreflightRules = PreflightRules()
     """Before which plans dependencies are looked at."""
+    answer_schema: dict[str, Any] | None = None
+    """A JSON schema: answers are JSON of this shape then, for programs that read them."""
 
 
 class Admission(BaseModel):

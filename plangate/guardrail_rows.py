@@ -15,7 +15,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plangate.guardrails import SWITCHES, Claims, GuardrailSettings, PersonalData, PersonalKind, TooLong, Unsupported
+from plangate.guardrails import (
+    SWITCHES,
+    Claims,
+    GuardrailSettings,
+    PersonalData,
+    PersonalKind,
+    Tone,
+    TooLong,
+    Unsupported,
+)
 
 _NUMBER = re.compile(r"(\d{1,3}(?:,\d{3})+|\d+)\s*([a-z ]*)", re.IGNORECASE)
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
@@ -93,6 +102,10 @@ def _phrases(text: str) -> tuple[str, ...]:
     return found
 
 
+def _tones(text: str) -> tuple[Tone, ...]:
+    return tuple(dict.fromkeys(Tone(" ".join(part.split())) for part in text.replace("’", "'").split(";")))
+
+
 def _domains(text: str) -> tuple[str, ...]:
     if text.strip().casefold() == "none":
         return ()
@@ -143,6 +156,7 @@ ROWS = {
         "unsupported", _one_of(*Unsupported), "'flagged', 'removed', 'refused', 'on' or 'off'"
     ),
     "Claims of what wasn't done": _Row("claims", _one_of(*Claims), "'replaced' or 'removed'"),
+    "Tone": _Row("tone", _tones, f"with semicolons, some of: {'; '.join(Tone)}"),
     "Never says": _Row("never_says", _phrases, "phrases with semicolons between them, for example 'no problem; dear'"),
     "Promises": _Row("promises", _phrases, "what it never promises, with semicolons, for example 'discount; gift'"),
     "Links in answers": _Row("link_domains", _domains, "domains such as 'example.com, example.org', or 'none'"),

@@ -61,6 +61,16 @@ class Claims(StrEnum):
     """The sentence is taken out."""
 
 
+class Tone(StrEnum):
+    """How answers sound; rude words are taken out whatever it is."""
+
+    NO_EMOJIS = "no emojis"
+    NO_SHOUTING = "no shouting"
+    NO_EXCLAMATION_MARKS = "no exclamation marks"
+    WE = "we, not I"
+    """Flagged: it can't be made right word by word."""
+
+
 class GuardrailSettings(BaseModel):
     """The bounds and choices of guardrails; all have safe defaults."""
 
@@ -84,6 +94,7 @@ class GuardrailSettings(BaseModel):
     """Countries (ISO codes) whose phone numbers are found in national form too."""
     unsupported: Unsupported = Unsupported.FLAGGED
     claims: Claims = Claims.REPLACED
+    tone: tuple[Tone, ...] = ()
     never_says: tuple[str, ...] = ()
     """Phrases that no answer has."""
     promises: tuple[str, ...] = ()

@@ -28,6 +28,8 @@ def status_of(state: RunState, run: str) -> RunStatus:
         error=state.error,
         events=state.timeline_dropped + len(state.timeline),
         waits=state.waits,
+        confidence=state.confidence,
+        doubts=state.doubts if state.confidence is not None else [],
     )
 
 

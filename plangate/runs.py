@@ -361,6 +361,10 @@ class RunStatus(BaseModel):
     """Length of the timeline."""
     waits: str = ""
     """What the run as a whole waits for, and until about when; a step's own wait is its reason."""
+    confidence: float | None = None
+    """0 to 1, once a model has written the answer."""
+    doubts: list[str] = Field(default_factory=list)
+    """Why the confidence isn't 1."""
 
 
 class RunResult(BaseModel):

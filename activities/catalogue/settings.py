@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from plangate.agents import AgentSettings, CacheSettings, ModelSettings
+from plangate.answer_schema import problem_of
 from plangate.pacing import ModelPace, Pace
 from plangate.preflight import PreflightRules
 from plangate.problems import Problems
@@ -46,6 +47,8 @@ def read_settings(text: str, file: str, problems: Problems) -> AgentSettings:
             problems.add(
                 file, line, f"invalid name of a setting {name!r}: a-z, 0-9, '_' and '-', starting with a letter"
             )
+    if settings.answer_schema is not None and (problem := problem_of(settings.answer_schema)):
+        problems.add(file, line_at(node, ("answer_schema",)), f"answer_schema: {problem}")
     return settings
 
 

@@ -10,6 +10,7 @@ import structlog
 
 from activities.guardrails.contracts import Answered, Guardrail
 from activities.guardrails.evidence import Evidence
+from activities.guardrails.facts import sentences
 from activities.guardrails.judging import judge_text, strictest
 from activities.models.replies import OnText
 from activities.prompts.planner import Agent
@@ -85,8 +86,8 @@ def _showing(subject: Answered, guards: tuple[Guardrail[Answered], ...], show: O
         judged = judge_text(replace(subject, text=text), guards)
         if judged.action.strictness > Action.CHANGE.strictness:
             return
-        # A word is shown whole or not at all: what has no space in it is one thing.
-        cut = max(judged.text.rfind(" ", 0, -HELD_BACK), judged.text.rfind("\n", 0, -HELD_BACK))
+        # A sentence is shown whole or not at all: guardrails take out whole ones, for what stands at their end too.
+        cut = max((end for _, end in sentences(judged.text) if end <= len(judged.text) - HELD_BACK), default=0)
         if cut > len(shown):
             shown = judged.text[:cut]
             show(shown)

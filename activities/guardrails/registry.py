@@ -11,6 +11,8 @@ from activities.guardrails.normalising import normalise
 from activities.guardrails.pii.redacting import protect
 from activities.guardrails.reading import readable, within_size
 from activities.guardrails.scoping import in_scope
+from activities.guardrails.shaping import shaped
+from activities.guardrails.tone import toned
 from activities.guardrails.wording import worded
 
 INPUT: tuple[Guardrail[Asked], ...] = (
@@ -59,10 +61,24 @@ OUTPUT: tuple[Guardrail[Answered], ...] = (
         beginnings=True,
     ),
     Guardrail(
+        "output.tone",
+        toned,
+        ("tone.",),
+        "Holds answers to the owner's tone, and takes rude words out.",
+        beginnings=True,
+    ),
+    Guardrail(
         "output.grounding",
         grounded,
         ("grounding.",),
-        "Finds amounts, dates, numbers and ids that nothing supports.",
+        "Finds amounts, dates, numbers, ids, names and states that nothing supports, and facts of other records.",
+        beginnings=True,
+    ),
+    Guardrail(
+        "output.schema",
+        shaped,
+        ("schema.",),
+        "Holds answers to the JSON schema of agent.yaml, where there is one.",
         beginnings=True,
     ),
 )

@@ -8,6 +8,7 @@ from typing import Any
 from activities.prompts.planner import Agent
 from activities.prompts.sections import (
     context_section,
+    dumps,
     fixed_text,
     instructions,
     json_section,
@@ -25,7 +26,10 @@ def responder_instructions(agent: Agent) -> str:
     """The part of the prompt that is the same for every run of an agent's version."""
     may = agent.scope.sections.get(_MAY_ANSWER, "")
     scope = f"# What you may answer\n\n{may.strip()}" if may.strip() else ""
-    return instructions(agent.name, "answer", agent.responder_prompt, scope, fixed_text("answer.md"))
+    schema = agent.settings.answer_schema
+    form = "Write the answer as one JSON object of this schema, and nothing else:"
+    shape = f"# Form\n\n{form}\n\n{dumps(schema)}" if schema else ""
+    return instructions(agent.name, "answer", agent.responder_prompt, scope, fixed_text("answer.md"), shape)
 
 
 def responder_message(task: RespondTask, results: Mapping[str, Any], tools: Mapping[str, Tool] | None = None) -> str:

@@ -38,6 +38,8 @@ def print_result(console: Console, result: RunResult, *, url: str = "", answer: 
             console.print(Padding(Text(clean(result.error.message), style="red"), (0, 0, 0, 2), expand=False))
         for line in result.error.details:
             console.print(Padding(_item("-", Text(clean(line), style="red")), (0, 0, 0, 4), expand=False))
+    if result.confidence is not None and not result.doubts:  # else the summary says it, with the reasons
+        console.print(Text(f"  Confidence in the answer: {result.confidence:.2f}", style="dim"))
     if result.usage.calls and not result.summary:  # the summary says it already
         console.print(Text(f"  {tokens(result.usage)}", style="dim"))
     if url:
