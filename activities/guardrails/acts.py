@@ -101,7 +101,7 @@ KINDS = (
 _ADVERB = r"(?:(?:already|now|just|also|today|successfully|all|both|since|therefore|gladly|indeed|then|hereby|fully|each)\s+){0,3}"  # noqa: E501
 _HAVE = r"(?:have|has|'ve|’ve|had)"
 _NOT = re.compile(
-    r"\b(?:not|n[o']t|never|nothing|none|no|neither|nor|without|cannot|unable)\b|n['’]t\b|\b(?:nicht|kein\w*|nie|ne|pas|niet|geen|non|nunca|jamais)\b|\bn['’](?=[aeêi])|\b(?:couldn|hasn|wasn|weren|isn|didn)\b",
+    r"\b(?:not|n[o']t|never|nothing|none|no|neither|nor|without|cannot|unable)\b|n['’]t\b|\b(?:nichts?|niemand\w*|rien|aucune?|nada|nulla|niets|kein\w*|nie|ne|pas|niet|geen|non|nunca|jamais)\b|\bn['’](?=[aeêi])|\b(?:couldn|hasn|wasn|weren|isn|didn)\b",
     re.IGNORECASE,
 )
 _OPEN = re.compile(

@@ -104,7 +104,9 @@ _PATTERNS: tuple[tuple[Sort, re.Pattern[str]], ...] = tuple(
         ),
     )
 )
+_VERBS = frozenset({"may", "march", "dec", "mar", "sept", "jan"})
 _ORDINAL = re.compile(r"\d{1,3}(?:st|nd|rd|th|p|g|kg|ml|cm|mm|l|x)|24-?7|co2|h2o|[a-z]", re.IGNORECASE)
+_GERMAN_DAY = re.compile(rf"(?:{_MONTH})\b", re.IGNORECASE)
 _LIST_MARK = re.compile(r"(?m)^[ \t]{0,20}\d{1,2}[.)]\s")
 _RANGE = re.compile(
     rf"\s{{0,20}}(?:-|–|to|or|and|bis|oder|à|ou|a|o|tot|do|e|y)\s{{0,20}}(?:{DIGITS})\s?(?:{_KIND_OF_DAY}\s)?(?P<u>{_UNIT})\b",
@@ -195,7 +197,7 @@ def _date(named: dict[str, str | None], whole: str, start: int) -> Fact | None:
         days = {"tomorrow": "today +1", "yesterday": "today -1"}
         return Fact(Sort.DATE, whole, start, key=days.get(word) or f"weekday {WEEKDAYS[word]}")
     month_text, day_text, year_text = named["m"] or "", named.get("d"), named.get("y")
-    if month_text in ("may", "march", "dec", "mar", "sept", "jan", "sep", "mei", "mai"):  # "you may 3 times"
+    if month_text in _VERBS or (month_text in ("mei", "mai", "sep") and not whole[0].isdigit()):  # "you may 3 times"
         return None
     month = int(month_text) if month_text.isdigit() else MONTHS.get(month_text.casefold(), 0)
     year = int(year_text) if year_text else None
@@ -238,6 +240,8 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
     """Where each sentence or line of a text begins and ends; the space after it belongs to it."""
     start = 0
     for match in _SENTENCE_END.finditer(text):
+        if text[match.start() - 1 : match.start()].isdigit() and _GERMAN_DAY.match(text, match.end()):
+            continue  # 21. April
         yield start, match.end()
         start = match.end()
     if start < len(text):

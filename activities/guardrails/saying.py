@@ -25,15 +25,17 @@ class State:
         name: For people.
         said: How an answer says it.
         known: What a status, or the name of a field that isn't empty, has in it when it is so.
+        unsent: Whether a status like `not_sent` can say so.
     """
 
     name: str
     said: re.Pattern[str]
     known: re.Pattern[str]
+    unsent: bool = False
 
 
-def _state(name: str, said: str, known: str) -> State:
-    return State(name, re.compile(said, re.IGNORECASE), re.compile(known, re.IGNORECASE))
+def _state(name: str, said: str, known: str, *, unsent: bool = False) -> State:
+    return State(name, re.compile(said, re.IGNORECASE), re.compile(known, re.IGNORECASE), unsent)
 
 
 STATES = (
@@ -47,13 +49,14 @@ STATES = (
         "under way",
         rf"{_WAS}(?:shipped|dispatched|posted|sent out|handed to the carrier|with the carrier|in transit"
         rf"|out for delivery|on (?:its|their|the) way(?! back)|left (?:our|the) (?:shop|warehouse))\b",
-        r"ship|dispatch|transit|way|out.for|deliver(?!y)|sent|post|left|carrier|collected",
+        r"ship|dispatch|transit|delay|way|out.for|deliver(?!y)|sent|post|left|carrier|collected",
     ),
     _state(
         "being prepared",
         rf"{_WAS}(?:being (?:prepared|packed|processed|made ready)"
         r"|not (?:yet )?(?:left|shipped|been shipped|dispatched))\b",
-        r"prepar|pack|wait|pend|process|new|placed|paid|open|held|ready|confirm|accept",
+        r"prepar|pack|wait|pend|process|new|placed|paid|open|held|ready|confirm|accept|not.sent",
+        unsent=True,
     ),
     _state("lost", rf"{_WAS}(?:lost|gone missing)\b|\bwent missing\b", r"lost|missing"),
     _state("sent back", rf"{_WAS}(?:returned to (?:us|the sender)|sent back to us|back with us)\b", r"return|back"),
@@ -69,13 +72,13 @@ _NOT = re.compile(
 
 
 def states_of(value: Any, depth: int = 0) -> Iterator[str]:
-    """The statuses in results, and the names of date fields that aren't empty (`delivered_on`)."""
+    """The statuses in results, and after a `+` the names of date fields that aren't empty (`+delivered_on`)."""
     if isinstance(value, Mapping):
         for name, each in value.items():
             if isinstance(each, str) and _STATUS.search(str(name)):
                 yield each
             elif str(name).endswith(("_on", "_at", "_date")) and each:
-                yield str(name)
+                yield f"+{name}"
         value = list(value.values())
     if isinstance(value, list | tuple) and depth < MAX_DEPTH:
         for each in value:
@@ -94,12 +97,17 @@ def wrong_states(answered: Answered, sentence: str) -> Iterator[tuple[int, str]]
         match = state.said.search(sentence)
         if match is None or _NOT.search(sentence[: match.start()]):
             continue
-        if not any(state.known.search(each) for each in known) and not state.said.search(answered.task.request):
+        # `not_sent` says nothing of being sent, and `placed_on` nothing of what is now.
+        telling = [each for each in known if not each.startswith("+" if state.unsent else "not")]
+        if not any(state.known.search(each) for each in telling) and not state.said.search(answered.task.request):
             yield match.start(), state.name
 
 
 _NAME = re.compile(r"(?<=[a-z,;:(][ ])[A-Z][^\W\d_]{2,30}(?:[-'’][A-Z][^\W\d_]+)?\b|\b[A-Z]{3,10}\b")
 _WORD = re.compile(r"[^\W\d_]{2,40}")
+_ENGLISH = frozenset(
+    ("the", "is", "your", "you", "of", "and", "to", "on", "with", "it", "by", "we", "has", "been", "for")
+)
 _EVERYBODYS = frozenset(
     """hello dear thank thanks kind best warm regards wishes yours sincerely please sorry british english german french
     spanish italian dutch polish european europe christmas easter paypal visa mastercard faq pdf url usa gbp eur usd chf
@@ -111,11 +119,10 @@ _EVERYBODYS = frozenset(
 def unknown_names(answered: Answered, sentence: str) -> Iterator[tuple[int, str]]:
     """Where a sentence names somebody or something that occurs nowhere; names at its beginning are taken for words.
 
-    Only for agents that write in a language in which other words are small: a sentence of which more than a third of
-    the words are capitalised (German, a heading) is left alone.
+    Only in English sentences: where other words are capitalised too, names can't be told from them.
     """
-    words = _WORD.findall(sentence)
-    if sum(word[0].isupper() for word in words) * 3 > len(words):
+    words = {word.casefold() for word in _WORD.findall(sentence)}
+    if len(words & _ENGLISH) < 2:
         return
     for match in _NAME.finditer(sentence):
         if not all(part.casefold() in _known(answered) for part in _WORD.findall(match.group())):

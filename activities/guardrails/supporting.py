@@ -21,6 +21,7 @@ _DEPTH = 40
 _OWNERS = "what it may answer"
 _MONEY = re.compile(r"amount|price|total|paid|refund|cost|fee|balance|charge|due|sum", re.IGNORECASE)
 _NOT_TIME = re.compile(rf"quantity|count|items|{_MONEY.pattern}", re.IGNORECASE)
+_SHARE = re.compile(r"percent|pct|rate|share|discount|vat|tax", re.IGNORECASE)
 _IN_DAYS = {"week": Decimal(7), "hour": Decimal(1) / 24, "day": Decimal(1), "minute": Decimal(1) / 1440}
 _CLOCK = re.compile(r"(?<!\d)(?:[01]?\d|2[0-3]):[0-5]\d")
 _CENT = Decimal("0.01")
@@ -87,7 +88,7 @@ class Support:
                 self.add(each, str(key), depth + 1)
         elif isinstance(value, list | tuple):
             self.longest = max(self.longest, len(value))
-            self._sums(value)
+            self._sums([row for row in value if isinstance(row, Mapping) and not (self.foreign and self.foreign(row))])
             for each in value:
                 self.add(each, name, depth + 1)
         elif isinstance(value, int | float):
@@ -108,9 +109,10 @@ class Support:
             self.amounts.add(value)
         if not _NOT_TIME.search(name):
             self.times.add((value, ""))
+        if _SHARE.search(name):
             self.percents.add(value)
-            if 0 < value < 1:
-                self.percents.add(value * 100)
+        if 0 < value < 1:
+            self.percents.add(value * 100)
 
     def _lines(self, row: Mapping[str, Any]) -> None:
         """A line of an order: quantity times price."""
@@ -119,11 +121,11 @@ class Support:
             if isinstance(quantity, int) and isinstance(price, int | float) and "price" in str(key):
                 self.amounts.add(Decimal(str(price)) * quantity)
 
-    def _sums(self, rows: list[Any] | tuple[Any, ...]) -> None:
+    def _sums(self, rows: list[Mapping[str, Any]]) -> None:
         """What the rows of a list make together, by field."""
         sums: dict[str, Decimal] = {}
         for row in rows:
-            for key, value in row.items() if isinstance(row, Mapping) else ():
+            for key, value in row.items():
                 if isinstance(value, int | float) and not isinstance(value, bool) and _MONEY.search(str(key)):
                     sums[key] = sums.get(key, Decimal(0)) + Decimal(str(value))
         self.amounts.update(sums.values())
