@@ -42,31 +42,30 @@ def grounded(answered: Answered) -> Changed | list[Verdict] | None:
     then = answered.agent.scope.guardrails.unsupported
     others = [each for each in missing if each.rule == _OF_OTHERS]
     if then is Unsupported.REFUSED:
-        return [_verdict(each, Action.BLOCK) for each in missing[:MOST]]
+        return [_verdict(each, Action.BLOCK) for each in _once(missing)]
     if then is Unsupported.REMOVED or others:
         taken = missing if then is Unsupported.REMOVED else others
-        detail = ", ".join(dict.fromkeys(f"{each.rule} {each.shown}" for each in missing[:MOST]))
+        detail = ", ".join(dict.fromkeys(f"{each.rule} {each.shown}" for each in _once(missing)))
         verdict = _verdict(taken[0], Action.CHANGE).model_copy(update={"detail": detail})
         doubt = "a sentence was taken out, since nothing supports what it says"
         return Changed(without(answered.text, [each.start for each in taken]), verdict, (doubt,))
-    return [_verdict(each, Action.CHANGE) for each in missing[:MOST]]
+    return [_verdict(each, Action.CHANGE) for each in _once(missing)]
+
+
+def _once(missing: list[Missing]) -> list[Missing]:
+    """Each thing once, and not too many of them."""
+    return list({(each.rule, each.shown.casefold()): each for each in reversed(missing)}.values())[::-1][:MOST]
 
 
 def missing_in(answered: Answered) -> Iterator[Missing]:
-    """What an answer says that nothing supports, each thing once."""
+    """What an answer says that nothing supports, in every place where it says so."""
     text, facts = answered.text, _facts(answered.text)
-    told: set[tuple[str, str]] = set()
     places = list(sentences(text))
     by_sentence = [[fact for fact in facts if start <= fact.start < end] for start, end in places]
-    for each in (
-        *(Missing(fact.sort.value, fact.start, shown(fact)) for fact in unsupported(facts, supporting(answered))),
-        *(Missing("mixed-up", fact.start, shown(fact)) for fact in mixed_up(answered, by_sentence)),
-        *_sayings(answered, places),
-        *(Missing(_OF_OTHERS, fact.start, shown(fact)) for fact in _others(answered, by_sentence)),
-    ):
-        if (each.rule, each.shown.casefold()) not in told:
-            told.add((each.rule, each.shown.casefold()))
-            yield each
+    yield from (Missing(fact.sort.value, fact.start, shown(fact)) for fact in unsupported(facts, supporting(answered)))
+    yield from (Missing("mixed-up", fact.start, shown(fact)) for fact in mixed_up(answered, by_sentence))
+    yield from _sayings(answered, places)
+    yield from (Missing(_OF_OTHERS, fact.start, shown(fact)) for fact in _others(answered, by_sentence))
 
 
 def _sayings(answered: Answered, places: list[tuple[int, int]]) -> Iterator[Missing]:

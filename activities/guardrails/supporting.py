@@ -225,12 +225,8 @@ class Support:
 
 
 def unsupported(facts: Iterable[Fact], support: Support) -> list[Fact]:
-    """Those that nothing supports, each once."""
-    found: dict[tuple[Sort, str], Fact] = {}
-    for fact in facts:
-        if not support.holds(fact):
-            found.setdefault((fact.sort, fact.text.casefold()), fact)
-    return list(found.values())
+    """Those that nothing supports, wherever they stand."""
+    return [fact for fact in facts if not support.holds(fact)]
 
 
 def _same(written: tuple[int | None, int, int | None], known: tuple[int | None, int, int | None]) -> bool:

@@ -61,7 +61,7 @@ def _unquoted(sentence: str) -> str:
 
 
 def _calm(text: str) -> str:
-    return re.sub(r"!+(?:\?+!*)?", lambda found: "?" if "?" in found.group() else ".", text)
+    return re.sub(r"\?*!+[!?]*", lambda found: "?" if "?" in found.group() else ".", text)
 
 
 def _quiet(text: str) -> str:

@@ -89,8 +89,8 @@ def table() -> str:
         planted, caught = sum(s.planted for s in scores.rules.values()), sum(s.caught for s in scores.rules.values())
         lines += [
             "",
-            f"{name}: of {planted} false answers {caught} were caught ({100 * caught / planted:.1f} %); of {scores.true} "
-            f"true ones {scores.flagged} were flagged ({100 * scores.flagged / scores.true:.1f} %).",
+            f"{name}: of {planted} false answers {caught} were caught ({100 * caught / planted:.1f} %); "
+            f"of {scores.true} true ones {scores.flagged} were flagged ({100 * scores.flagged / scores.true:.1f} %).",
         ]
     return "\n".join(lines)
 

@@ -24,16 +24,21 @@ from plangate.policy import Action, Verdict
 from plangate.runs import StepReport, StepStatus
 from plangate.tasks import Answer
 from tests.activities.model_fixtures import StubAgent
-from tests.guardrails import answer_set
-from tests.guardrails.answer_set import World, answers, caught
+from tests.guardrails.corpora.answers import NOT_CLAIMS_TUNED, Writes
+from tests.guardrails.corpora.worlds import ROOT, Order, World
 
-WORLD = World("4711", 62, "rf_0a1b2c3d", "TS12345678GB", "rosa10@example.com", date(2026, 3, 3), date(2026, 3, 8), 6)
-DENIED = dataclasses.replace(WORLD, refunded=False)
+WORLD = World(
+    own=Order("4711", 62.0, date(2026, 3, 3), "Wren teapot"),
+    second=Order("4822", 31.0, date(2025, 12, 30), "tea caddy"),
+    strange=Order("9013", 499.0, date(2024, 7, 7), "kettle"),
+    refund="rf_0a1b2c3d", tracking="TS12345678GB", email="rosa10@example.com", late=6, carrier="Royal Mail",
+)  # fmt: skip
+DENIED = dataclasses.replace(WORLD, refunded=False, memo={})
 
 
 def subject(text: str, world: World = WORLD, **settings: Any) -> Answered:
     """An answer under these settings."""
-    answered = world.answered(answer_set.support(), text)
+    answered = dataclasses.replace(world, memo={}).answered(text)
     scope = answered.agent.scope.model_copy(update={"guardrails": GuardrailSettings.model_validate(settings)})
     agent = StubAgent(name="support", scope=scope)
     object.__setattr__(agent, "tools", answered.agent.tools)
@@ -129,8 +134,8 @@ def test_what_a_result_says_itself_is_no_false_claim() -> None:
     assert claimed(dataclasses.replace(answered, results=found, evidence=None)) is None
 
 
-@pytest.mark.parametrize("write", answer_set.NOT_CLAIMS)
-def test_no_claim(write: answer_set.Writes) -> None:
+@pytest.mark.parametrize("write", NOT_CLAIMS_TUNED)
+def test_no_claim(write: Writes) -> None:
     assert claims_in(write(DENIED)) == []
 
 
@@ -181,20 +186,12 @@ def test_a_low_confidence_hands_over_only_when_the_scope_says_so() -> None:
 
 
 def test_the_pages_example_of_a_guardrail_works() -> None:
-    page = (answer_set.ROOT / "docs" / "guardrails.md").read_text("utf-8")
+    page = (ROOT / "docs" / "guardrails.md").read_text("utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     names: dict[str, Any] = {}
     exec(compile(code, "docs/guardrails.md", "exec", dont_inherit=True), names)
     judged = judge_text(subject("Hello! Bye!"), [names["CALM"]])
     assert (judged.text, [verdict.rule for verdict in judged.verdicts]) == ("Hello. Bye.", ["calm.marks"])
-
-
-def test_the_set_is_large_and_the_guardrails_catch_what_the_page_says() -> None:
-    page = (answer_set.ROOT / "docs" / "guardrails.md").read_text("utf-8")
-    assert answer_set.table() in page
-    true, false = answers("tuned")
-    assert len(true) + len(false) >= 100
-    assert not [text for world, text in true if caught(world, text)]
 
 
 @pytest.mark.parametrize(
