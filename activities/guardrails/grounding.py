@@ -59,7 +59,7 @@ def _once(missing: list[Missing]) -> list[Missing]:
 
 def missing_in(answered: Answered) -> Iterator[Missing]:
     """What an answer says that nothing supports, in every place where it says so."""
-    text, facts = answered.text, _facts(answered.text)
+    text, facts = answered.text, facts_of(answered.text)
     places = list(sentences(text))
     by_sentence = [[fact for fact in facts if start <= fact.start < end] for start, end in places]
     yield from (Missing(fact.sort.value, fact.start, shown(fact)) for fact in unsupported(facts, supporting(answered)))
@@ -84,7 +84,8 @@ def _others(answered: Answered, by_sentence: list[list[Fact]]) -> Iterator[Fact]
 
 
 @lru_cache(maxsize=16)
-def _facts(text: str) -> tuple[Fact, ...]:
+def facts_of(text: str) -> tuple[Fact, ...]:
+    """The facts of an answer, read once for all that look at them."""
     return facts_in(text)
 
 

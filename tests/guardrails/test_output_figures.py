@@ -44,10 +44,10 @@ def few() -> Scores:
 @pytest.mark.parametrize("sort", [Sort.AMOUNT, Sort.DATE, Sort.NUMBER, Sort.PERCENT, Sort.ID])
 def test_no_sort_of_fact_can_be_left_out(sort: Sort, monkeypatch: pytest.MonkeyPatch) -> None:
     assert few().of(f"grounding.{sort}").by_it > 0
-    grounding._facts.cache_clear()
+    grounding.facts_of.cache_clear()
     monkeypatch.setattr(facts, "_PATTERNS", tuple(each for each in facts._PATTERNS if each[0] is not sort))
     assert few().of(f"grounding.{sort}").by_it == 0
-    grounding._facts.cache_clear()
+    grounding.facts_of.cache_clear()
 
 
 @pytest.mark.parametrize(

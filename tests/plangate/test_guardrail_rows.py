@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plangate.guardrails import SWITCHES, GuardrailSettings, TooLong
+from plangate.guardrails import SWITCHES, Claims, GuardrailSettings, Tone, TooLong, Unsupported
 from plangate.scope import parse_scope
 
 HEAD = """# Shop
@@ -47,6 +47,32 @@ def test_every_row_can_be_set() -> None:
         injection_points=7, too_long=TooLong.CUT, request_bytes=9000, request_tokens=500, forecast_usd=0.5,
         alert_factor=1.5,
     )  # fmt: skip
+
+
+def test_every_row_about_answers_can_be_set() -> None:
+    found, problems = read(
+        "Facts that nothing supports | removed", "Claims of what wasn't done | removed", "Tone | no emojis; we, not I",
+        "Never says | as an AI; “dear”", "Promises | gift", "Links in answers | shop.test, b.test",
+        "Confidence under | 0.5", "Length of an answer | 2,000 characters",
+    )  # fmt: skip
+    assert problems == []
+    assert found == GuardrailSettings(
+        unsupported=Unsupported.REMOVED, claims=Claims.REMOVED, tone=(Tone.NO_EMOJIS, Tone.WE), promises=("gift",),
+        never_says=("as an AI", "dear"), link_domains=("shop.test", "b.test"), confidence_under=0.5,
+        answer_characters=2000,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["Facts that nothing supports | ignored", "Tone | no emojis; nice", "Never says | a;;b", "Links in answers | http://x",
+     "Confidence under | 2", "Confidence under | half", "Length of an answer | 10 characters",
+     "Claims of what wasn't done | off"],
+)  # fmt: skip
+def test_a_mistake_in_a_row_about_answers_has_its_line(row: str) -> None:
+    found, ((line, problem),) = read(row)
+    assert (found, line is not None) == (GuardrailSettings(), True)
+    assert row.split(" | ")[0] in problem
 
 
 def test_alerts_about_cost_can_be_switched_off() -> None:
