@@ -101,7 +101,9 @@ KINDS = (
 _ADVERB = r"(?:(?:already|now|just|also|today|successfully|all|both|since|therefore|gladly|indeed|then|hereby|fully|each)\s+){0,3}"  # noqa: E501
 _HAVE = r"(?:have|has|'ve|’ve|had)"
 _NOT = re.compile(
-    r"\b(?:not|n[o']t|never|nothing|none|no|neither|nor|without|cannot|unable)\b|n['’]t\b|\b(?:nichts?|niemand\w*|rien|aucune?|nada|nulla|niets|kein\w*|nie|ne|pas|niet|geen|non|nunca|jamais)\b|\bn['’](?=[aeêi])|\b(?:couldn|hasn|wasn|weren|isn|didn)\b",
+    r"\b(?:not|n[o']t|never|nothing|none|no|neither|nor|without|cannot|unable)\b|n['’]t\b"
+    r"|\b(?:nichts?|niemand\w*|kein\w*|nie|ne|pas|rien|aucune?|jamais|nada|nunca|nulla|non|niets|niet|geen)\b"
+    r"|\bn['’](?=[aeêi])",
     re.IGNORECASE,
 )
 _OPEN = re.compile(

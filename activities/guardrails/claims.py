@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from activities.guardrails.acts import KINDS, Kind, is_claimed, own_kind, stems_of
+from activities.guardrails.belonging import ids_of
 from activities.guardrails.contracts import Answered, Changed
 from activities.guardrails.facts import Sort, facts_in, sentences
 from activities.guardrails.grounding import without
@@ -112,19 +113,22 @@ def _wrong(claim: Claim, answered: Answered) -> str:
     said = _said(answered, claim.kind)
     if not done and not said:
         return "not-done"
-    support = Support()
+    support, whose = Support(), Support()
     for report in done:
         support.add_text(report.summary)
         support.add(answered.results.get(report.id))
-    for row in said:
+    for row, owner in said:
         support.add(row)
-    amounts = [fact for fact in facts_in(claim.sentence) if fact.sort is Sort.AMOUNT]
+        whose.add(owner)
+    facts = facts_in(claim.sentence)
+    amounts = [fact for fact in facts if fact.sort is Sort.AMOUNT]
     if amounts and support.amounts and claim.kind.name in ("refund", "charge"):
         support.derive()
         if not any(abs(fact.value - known) < Decimal("0.01") for fact in amounts for known in support.amounts):
             return "other-amount"
-    ids = [fact for fact in facts_in(claim.sentence) if fact.sort is Sort.ID]
-    if ids and any(len(each) >= 4 for each in support.ids) and not any(support.holds(fact) for fact in ids):
+    ids = [fact for fact in facts if fact.sort is Sort.ID]
+    known = {each for each in support.ids | whose.ids if len(each) >= 4 and any(char.isdigit() for char in each)}
+    if ids and known and not any(support.holds(fact) or whose.holds(fact) for fact in ids):
         return "other-object"
     return ""
 
@@ -143,30 +147,39 @@ def _does(report: StepReport, kind: Kind, answered: Answered) -> bool:
 _WHEN = re.compile(r"_(?:on|at|date|by)$")
 
 
-def _said(answered: Answered, kind: Kind) -> list[Mapping[str, Any]]:
-    """The objects in results that say that an act of this kind was done; looked for once in all beginnings."""
+_Row = Mapping[str, Any]
+
+
+def _said(answered: Answered, kind: Kind) -> list[tuple[_Row, _Row]]:
+    """The objects in results that say that an act of this kind was done, each with the record that it belongs to."""
     memo = answered.evidence.memo if answered.evidence is not None else {}
     name = f"said {kind.name}"
     if name not in memo:
         memo[name] = list(_saying(dict(answered.results), re.compile(kind.says or kind.done, re.IGNORECASE)))
-    found: list[Mapping[str, Any]] = memo[name]
+    found: list[tuple[_Row, _Row]] = memo[name]
     return found
 
 
-def _saying(value: Any, says: re.Pattern[str], depth: int = 0) -> Iterator[Mapping[str, Any]]:
-    """The objects in results that say themselves that it was done: `refunded: 62.0`, `status: cancelled`, `sent_on`."""
+def _saying(
+    value: Any, says: re.Pattern[str], owner: _Row | None = None, depth: int = 0
+) -> Iterator[tuple[_Row, _Row]]:
+    """Objects that say themselves that it was done: `refunded: 62.0`, `status: cancelled`, `sent_on`.
+
+    The payment in an order has no id of its own: what it says is said of the order.
+    """
     if depth > 20:
         return
     if isinstance(value, Mapping):
+        owner = value if owner is None or any(ids_of(value)) else owner
         for name, each in value.items():
             stem = _WHEN.sub("", str(name)).replace("_", " ")
             named = says.fullmatch(stem) and each not in (None, False, "", 0, 0.0)
             states = isinstance(each, str) and says.fullmatch(each.strip())
             if named or states:
-                yield value
+                yield value, owner
                 break
         for each in value.values():
-            yield from _saying(each, says, depth + 1)
+            yield from _saying(each, says, owner, depth + 1)
     elif isinstance(value, list | tuple):
         for each in value:
-            yield from _saying(each, says, depth + 1)
+            yield from _saying(each, says, owner, depth + 1)

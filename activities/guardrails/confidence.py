@@ -5,7 +5,7 @@
 | a fact that nothing supports | 0.2 each, at most 0.6 |
 | the answer, or a sentence of it, claimed what was not done | 0.5 |
 | another sentence was taken out | 0.1 each, at most 0.3 |
-| something is missing (a gap) | 0.15 each, at most 0.45 |
+| something is missing (a gap), other than by a person's no | 0.15 each, at most 0.45 |
 | the plan was sent back with mistakes | 0.1 each time, at most 0.2 |
 | the plan was revised more than once (looking first is usual) | 0.1 each time, at most 0.2 |
 | a doubt or change of an input guardrail | 0.1 each, at most 0.2 |
@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plangate.policy import Action, Verdict
+from plangate.runs import Outcome
 from plangate.tasks import Answer, RespondTask
 
 
@@ -35,11 +36,12 @@ def confidence(task: RespondTask, verdicts: Sequence[Verdict], doubts: Sequence[
     facts_told = ", ".join(dict.fromkeys(verdict.detail for verdict in facts))
     # A sentence that was taken out for its facts or claims counts as that.
     taken = [doubt for doubt in doubts if "a sentence" not in doubt]
+    gaps = [] if task.outcome is Outcome.REJECTED else task.gaps
     reasons = [
         (len(facts), 0.2, 0.6, f"nothing supports {facts_told}"),
         (int(claims), 0.5, 0.5, "the model said that something was done which was not"),
         (len(taken), 0.1, 0.3, "; ".join(taken)),
-        (len(task.gaps), 0.15, 0.45, f"something is missing: {'; '.join(task.gaps)[:300]}"),
+        (len(gaps), 0.15, 0.45, f"something is missing: {'; '.join(gaps)[:300]}"),
         (task.repairs, 0.1, 0.2, f"the plan was sent back {_times(task.repairs)}"),
         (max(revised, 0), 0.1, 0.2, f"the plan was revised {_times(revised + 1)}"),
         (len(task.doubts), 0.1, 0.2, "; ".join(task.doubts)),

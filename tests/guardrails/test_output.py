@@ -21,7 +21,7 @@ from activities.guardrails.numerals import number
 from activities.guardrails.wording import worded
 from plangate.guardrails import Claims, GuardrailSettings, Unsupported
 from plangate.policy import Action, Verdict
-from plangate.runs import StepReport, StepStatus
+from plangate.runs import Outcome, StepReport, StepStatus
 from plangate.tasks import Answer
 from tests.activities.model_fixtures import StubAgent
 from tests.guardrails.corpora.answers import NOT_CLAIMS_TUNED, Writes
@@ -132,6 +132,14 @@ def test_what_a_result_says_itself_is_no_false_claim() -> None:
     assert rules(claimed(answered)) == ["claims.not-done"]
     found = {**answered.results, "order": {"order_id": "4711", "status": "cancelled"}}
     assert claimed(dataclasses.replace(answered, results=found, evidence=None)) is None
+    before = {"order": {"order_id": "4711", "payment": {"paid": 62.0, "refunded": 62.0, "method": "card"}}}
+    for text, wrong in (
+        ("Everything that you paid for order 4711 has been paid back already.", []),
+        ("Order 4822 has been paid back already.", ["claims.other-object"]),
+        ("We have refunded £31.00 for order 4711.", ["claims.other-amount"]),
+    ):
+        said = claimed(dataclasses.replace(subject(text, DENIED), results=before, evidence=None))
+        assert rules(said) == wrong, text
 
 
 @pytest.mark.parametrize("write", NOT_CLAIMS_TUNED)
@@ -171,6 +179,8 @@ def test_the_confidence_says_why() -> None:
         found, why = confidence(task.model_copy(update=update), [], [])
         assert found < 1, update
         assert len(why) == 1
+    rejected = task.model_copy(update={"gaps": ["a"], "outcome": Outcome.REJECTED})
+    assert confidence(rejected, [], []) == (1.0, []), "a person's no is no doubt"
     claims = [Verdict(action=Action.BLOCK, rule="claims.not-done")]
     assert confidence(task, claims, ["a part was taken out"])[0] == 0.4
 
