@@ -14,12 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities import faults
 from activities.checked import Checked
+from activities.claims import Claimed
 from activities.credentials.keeper import Credentials
 from activities.credentials.lending import Lent
 from activities.fencing import GaveUp, Held
 from activities.injection.tools import NO_FAULTS, NoFaults
 from activities.invoking import LazyConnection, encode, invoke
-from activities.outcomes import Claimed, Outcomes
+from activities.outcomes import Outcomes
 from activities.spending import Spending
 from activities.storage.store import Store
 from plangate.errors import ErrorKind, ErrorType, PlangateError

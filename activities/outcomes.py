@@ -11,20 +11,17 @@ an answer that can't be used, a defect       unknown
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities import faults, ledger
 from activities.checked import AlreadyFailed, Checked
+from activities.claims import Claimed
 from activities.fencing import GaveUp, Held, Replaced, StillRunning
-from activities.invoking import encode
 from activities.ledger import Entry, LedgerState
+from activities.outliving import Outliving, names_of
 from activities.spending import Spending
 from activities.storage.store import Store
 from plangate import strictjson
@@ -43,25 +40,7 @@ _UNCLEAR = frozenset(
     }
 )
 """Faults that may come after the effect, and that another attempt doesn't mend."""
-LEASE_SECONDS = 15.0
-"""How long a thread that outlives its limit counts as sending without word of it."""
-_LOOK_SECONDS = LEASE_SECONDS / 3
 log = structlog.get_logger("plangate.ledger")
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """An attempt's hold of a ledger row."""
-
-    token: str
-    entry: Entry
-    known: str | None = None
-    """The stored result of an effect that is done already."""
-
-    @property
-    def first(self) -> bool:
-        """Whether no earlier attempt may have taken effect."""
-        return self.entry.new
 
 
 class Outcomes:
@@ -74,8 +53,7 @@ class Outcomes:
 
     def __init__(self, store: Store, spending: Spending) -> None:
         self._store, self._spending = store, spending
-        self._outliving: set[asyncio.Task[None]] = set()
-        store.before_close(self._stop)
+        self._outliving = Outliving(store)
 
     async def claim(self, checked: Checked) -> Claimed:
         """Take a row for an attempt, in a transaction of its own.
@@ -156,7 +134,7 @@ class Outcomes:
             return text
         async with self._store.reading() as conn:
             state = await ledger.state_of(conn, checked.call.key)
-        log.error("an attempt took effect after it was replaced", **_names(checked), state=state)
+        log.error("an attempt took effect after it was replaced", **names_of(checked), state=state)
         if state is LedgerState.DONE:
             return await self._result(checked)
         if checked.tool.settings.idempotency is Idempotency.CHECK:
@@ -209,7 +187,7 @@ class Outcomes:
             return error
         type_ = faults.classify(error)[0]
         if isinstance(error, StillRunning):
-            self._outlive(checked, claimed, error.thread)
+            self._outliving.watch(checked, claimed, error.thread, self.happened)
         unsent = type_ in _NOT_SENT or isinstance(error, GaveUp)
         if type_.kind is not ErrorKind.TRANSIENT:
             return await self._answered(checked, claimed, error, type_)
@@ -276,38 +254,3 @@ class Outcomes:
         return faults.payload(error, tool=checked.tool.name, step=checked.call.step, attempt=checked.attempt)
 
     # --- threads that outlive their limit ---
-
-    def _outlive(self, checked: Checked, claimed: Claimed, thread: Future[Any]) -> None:
-        task = asyncio.create_task(self._stay_beside(checked, claimed, thread))
-        self._outliving.add(task)
-        task.add_done_callback(self._outliving.discard)
-
-    async def _stay_beside(self, checked: Checked, claimed: Claimed, thread: Future[Any]) -> None:
-        """Keep the row while a thread goes on: a successor waits for it, and its late end is still heard."""
-        key, waiting = checked.call.key, asyncio.wrap_future(thread)
-        while not waiting.done():
-            try:
-                mine = await self._store.together(
-                    lambda conn: ledger.renew(conn, key, token=claimed.token, seconds=LEASE_SECONDS)
-                )
-                if not mine:
-                    log.warning("a thread goes on although its attempt was replaced", **_names(checked))
-                    return
-            except Exception:
-                log.exception("ledger not written", **_names(checked))
-            await asyncio.wait([waiting], timeout=_LOOK_SECONDS)
-        try:
-            text = encode(checked.tool, waiting.result())
-            await self.happened(checked, claimed, text)
-        except Exception as error:  # noqa: BLE001 - the attempt was given up long ago; its fault says nothing sure
-            log.warning("a thread that outlived its limit failed", **_names(checked), error=str(error))
-            await self._store.together(lambda conn: ledger.release(conn, key, token=claimed.token))
-
-    async def _stop(self) -> None:
-        for task in self._outliving:
-            task.cancel()
-        await asyncio.gather(*self._outliving, return_exceptions=True)
-
-
-def _names(checked: Checked) -> dict[str, str]:
-    return {"tool": checked.call.tool, "run": checked.call.run, "call": checked.call.call}

@@ -93,7 +93,7 @@ class Far:
 
 
 def tools_of(far: Far) -> list[Tool]:
-    @tool(effect="read", summary="Look {how}", timeout=0.2, retry_initial=4, retry_max=8, retries=2)
+    @tool(effect="read", summary="Look {how}", timeout=2, retry_initial=4, retry_max=8, retries=2)
     async def look(ctx: ToolContext, how: str = "fine", password: str = "") -> dict[str, str]:
         """Look."""
         far.took(ctx)
@@ -106,7 +106,7 @@ def tools_of(far: Far) -> list[Tool]:
         await ctx.database.execute(text("INSERT INTO bookings (what) VALUES ('draft')"))
         return await far.behave(how)  # type: ignore[no-any-return]
 
-    @tool(effect="read", timeout=0.2)
+    @tool(effect="read", timeout=2)
     def block(ctx: ToolContext, how: str = "fine") -> str:
         """Work in a thread."""
         far.took(ctx, thread=threading.current_thread().name)
