@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from activities.guardrails.contracts import Answered
@@ -129,17 +130,24 @@ def unknown_names(answered: Answered, sentence: str) -> Iterator[tuple[int, str]
             yield match.start(), match.group()
 
 
+@lru_cache(maxsize=32)
+def _words_of(pages: tuple[str, ...]) -> frozenset[str]:
+    """The words of what an agent's owner and developer wrote, the same for all answers of a version."""
+    found = {word.casefold() for text in pages for word in _WORD.findall(text)}
+    return frozenset(found | {f"{word}s" for word in found} | _EVERYBODYS)
+
+
 def _known(answered: Answered) -> frozenset[str]:
     """All words of what an answer may rely on, and of what its owner and developer wrote."""
     memo = answered.evidence.memo if answered.evidence is not None else {}
     if "words" not in memo:
         agent, task = answered.agent, answered.task
         texts = [
-            agent.name, agent.settings.title, agent.settings.description, agent.scope.text, agent.responder_prompt,
             task.request, task.user or "", str(task.input), str(dict(answered.results)), *task.gaps,
             *(f"{step.summary} {step.reason}" for step in task.steps),
         ]  # fmt: skip
         found = {word.casefold() for text in texts for word in _WORD.findall(text[:400_000])}
-        memo["words"] = frozenset(found | {f"{word}s" for word in found} | _EVERYBODYS)
+        pages = (agent.name, agent.settings.title, agent.settings.description, agent.scope.text, agent.responder_prompt)
+        memo["words"] = frozenset(found | {f"{word}s" for word in found} | _words_of(pages))
     known: frozenset[str] = memo["words"]
     return known

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from activities.guardrails.contracts import Answered
@@ -24,6 +25,8 @@ _NOT_TIME = re.compile(rf"quantity|count|items|{_MONEY.pattern}", re.IGNORECASE)
 _SHARE = re.compile(r"percent|pct|rate|share|discount|vat|tax", re.IGNORECASE)
 _IN_DAYS = {"week": Decimal(7), "hour": Decimal(1) / 24, "day": Decimal(1), "minute": Decimal(1) / 1440}
 _CLOCK = re.compile(r"(?<!\d)(?:[01]?\d|2[0-3]):[0-5]\d")
+_facts_of_page = lru_cache(maxsize=32)(facts_in)
+"""An owner's page is the same for all answers of a version."""
 _CENT = Decimal("0.01")
 _ISO = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d)")
 
@@ -56,7 +59,8 @@ class Support:
     def of(cls, answered: Answered, foreign: Callable[[Mapping[str, Any]], bool] | None = None) -> Support:
         """Read it from what an answer may rely on. Titles and goals are a model's words and support nothing."""
         task, found = answered.task, cls(foreign=foreign)
-        for text in (task.request, task.user or "", task.today, answered.agent.scope.sections.get(_OWNERS, "")):
+        found.add_text(answered.agent.scope.sections.get(_OWNERS, ""), _facts_of_page)
+        for text in (task.request, task.user or "", task.today):
             found.add_text(text)
         for report in task.steps:
             found.add_text(report.summary)
@@ -130,15 +134,20 @@ class Support:
                     sums[key] = sums.get(key, Decimal(0)) + Decimal(str(value))
         self.amounts.update(sums.values())
 
-    def add_text(self, text: str) -> None:
-        """Take in the facts of a text."""
+    def add_text(self, text: str, read: Callable[[str], Iterable[Fact]] = facts_in) -> None:
+        """Take in the facts of a text.
+
+        Args:
+            text: It.
+            read: Reads its facts.
+        """
         if len(text) > self.left:
             self.rest.append(text.casefold())
             return
         self.left -= len(text)
         if text.isalpha():  # a status, a currency: one word is no fact
             return
-        for fact in facts_in(text):
+        for fact in read(text):
             if fact.sort is Sort.AMOUNT:
                 self.amounts.add(fact.value)
                 self.numbers.add(fact.value)
