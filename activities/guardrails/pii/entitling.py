@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from activities.guardrails.evidence import MAX_DEPTH, Evidence
@@ -34,16 +35,31 @@ class Entitled:
     def __init__(self, evidence: Evidence, own: str, using: Iterable[Detector]) -> None:
         using = tuple(using)
         theirs = "\n".join([evidence.request, evidence.user or "", *_lines(evidence.input), *owned(evidence)])
-        public = "\n".join([own, *(text for _, text in evidence.passages)])
-        self._keys = {(each.kind, each.key) for each in find(theirs, using)}
-        self._keys |= {(each.kind, each.key) for each in find(public, using) if each.kind in CONTACTS}
-        self._words = set(re.findall(r"\w+", f"{theirs}\n{public}".casefold()))
+        passages = "\n".join(text for _, text in evidence.passages)
+        self._keys = {(each.kind, each.key) for each in find(theirs, using)} | _contacts(own, using)
+        self._keys |= {(each.kind, each.key) for each in find(passages, using) if each.kind in CONTACTS}
+        self._words = _words(f"{theirs}\n{passages}") | _owners_words(own)
 
     def to(self, found: Found) -> bool:
         """Whether they may read this. An address may be put together of their own records' words."""
         if (found.kind, found.key) in self._keys:
             return True
         return found.kind is PersonalKind.ADDRESS and set(found.key.split()) <= self._words
+
+
+@lru_cache(maxsize=32)
+def _contacts(own: str, using: tuple[Detector, ...]) -> frozenset[tuple[PersonalKind, str]]:
+    """What the owner's own pages name, the same for every answer."""
+    return frozenset((each.kind, each.key) for each in find(own, using) if each.kind in CONTACTS)
+
+
+@lru_cache(maxsize=32)
+def _owners_words(own: str) -> frozenset[str]:
+    return frozenset(_words(own))
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
 
 
 def owned(evidence: Evidence) -> list[str]:
