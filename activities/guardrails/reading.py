@@ -11,9 +11,12 @@ from plangate.guardrails import TooLong
 from plangate.policy import Action, Verdict
 
 _WRONG = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ue000-\uf8ff\U000f0000-\U0010fffd\ufffd]"
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ue000-\uf8ff\U000f0000-\U0010fffd\ufffd-\uffff]"
 )
-"""No text has these: control characters, lone surrogates, private use, and the sign for what couldn't be decoded."""
+"""No text has these: control characters, lone surrogates, private use, what is no character, and the sign for what
+couldn't be decoded."""
+_BLANK = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0\u2800")
+"""Letters and signs that are drawn as nothing."""
 _MOJIBAKE = re.compile(r"(?:[ÃÂâ][\u0080-\u00bf€™œžšŸ‚ƒ„…†‡ˆ‰‹‘’“”•–—˜›]){1,}|ï»¿")
 
 
@@ -29,9 +32,9 @@ def readable(asked: Asked) -> Verdict | None:
         return _refused(
             "text.unreadable", "The request is not readable text. Please write words.", f"{wrong} characters"
         )
-    if len(text) > 1 and not text.isascii():
+    if not text.isascii():
         broken = sum(len(found) for found in _MOJIBAKE.findall(text))
-        if broken > len(text) // 5:
+        if len(text) > 1 and broken > len(text) // 5:
             return _refused(
                 "text.encoding",
                 "The request arrived in a broken encoding and can't be read. Please write it again as plain text.",
@@ -44,7 +47,9 @@ def readable(asked: Asked) -> Verdict | None:
 
 def _invisible(text: str) -> bool:
     """Whether there is nothing that anybody could see."""
-    return all(char.isspace() or unicodedata.category(char) in ("Cf", "Mn", "Me", "Cc") for char in text[:2000])
+    return all(
+        char.isspace() or char in _BLANK or unicodedata.category(char) in ("Cf", "Mn", "Me", "Cc") for char in text
+    )
 
 
 def within_size(asked: Asked) -> Verdict | Changed | None:

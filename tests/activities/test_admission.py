@@ -101,3 +101,10 @@ async def test_a_request_that_cannot_be_read_is_declined_with_what_to_do(
     assert (found.verdict.action, found.verdict.rule) == (Action.BLOCK, rule)
     assert "lease " in found.message
     assert len(await runs(store)) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["\u200b", "\u3164", "\u2800\u2800", "\u115f\u1160", "\u180e", "\u034f", "\ufffe\uffff"]
+)
+async def test_a_request_that_nobody_could_see_is_declined(admission: AdmissionActivities, text: str) -> None:
+    assert (await admit(admission, request=text)).verdict.rule == "text.unreadable"
