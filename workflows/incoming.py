@@ -19,7 +19,7 @@ def read_input(inputs: tuple[Any, ...]) -> tuple[RunInput, str | None]:
         if len(inputs) == 1 and isinstance(inputs[0], dict):
             return RunInput.model_validate(inputs[0]), None
         kinds = ", ".join(getattr(given, "problem", type(given).__name__) for given in inputs) or "nothing"
-        problem = f"it is one JSON object, not {kinds}"
+        problem = f"it is one JSON object; what came is wrong: {kinds}"
     except ValidationError as error:
         issues = error.errors(include_url=False, include_input=False)
         problem = "; ".join(f"{'.'.join(map(str, issue['loc']))}: {issue['msg']}" for issue in issues[:10])

@@ -36,7 +36,7 @@ def guarded(args: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("PLANGATE_TRACEBACK"):
             raise
-        return _tell(_bug(error), as_json=wants_json(args))
+        return _tell(_undecodable(args) or _bug(error), as_json=wants_json(args))
 
 
 def wants_json(args: Sequence[str]) -> bool:
@@ -92,6 +92,14 @@ def _tell(error: ClientError, *, as_json: bool) -> int:
 def _safe(text: str) -> str:
     """Without escape sequences: messages may quote what a model or a user wrote."""
     return "".join(char if char.isprintable() or char in "\n\t" else f"\\u{ord(char):04x}" for char in text)
+
+
+def _undecodable(args: Sequence[str]) -> ClientError | None:
+    """What to say when an argument had bytes that aren't UTF-8: they can't be sent, whatever the command."""
+    for arg in args:
+        if any("\ud800" <= char <= "\udfff" for char in arg):
+            return ClientError(f"The argument {_safe(arg)!r} is not UTF-8 text.", code=ExitCode.USAGE)
+    return None
 
 
 def _bug(error: Exception) -> ClientError:

@@ -83,10 +83,13 @@ def json_object(text: str, option: str) -> dict[str, Any]:
     Raises:
         ClientError: `USAGE` with where it is wrong.
     """
+    from plangate import strictjson
+    from plangate.errors import PlangateError
+
     try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise ClientError(f"{option} is not JSON: {error}", code=ExitCode.USAGE) from None
+        value = strictjson.parse(text)
+    except PlangateError as error:
+        raise ClientError(f"{option} is not JSON: {error.message}", code=ExitCode.USAGE) from None
     if not isinstance(value, dict):
         raise ClientError(f"{option} has to be a JSON object, for example '{{\"amount\": 12}}'.", code=ExitCode.USAGE)
     return value
@@ -95,3 +98,38 @@ def json_object(text: str, option: str) -> dict[str, Any]:
 def interactive() -> bool:
     """Whether a person sits at both ends."""
     return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def sendable(value: Any, what: str) -> Any:
+    """The value, when all of it can be written as UTF-8, which is what goes to the server.
+
+    Args:
+        value: A text, or what was read from JSON or YAML.
+        what: What it is called in the message.
+
+    Raises:
+        ClientError: `USAGE`: it has half characters, as bytes that aren't UTF-8 or escapes like `\\ud800` become.
+    """
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        raise ClientError(
+            f"{what} is not UTF-8 text.", hint="Write it in UTF-8, without halves of characters.", code=ExitCode.USAGE
+        ) from None
+    except RecursionError:
+        raise ClientError(f"{what} is nested too deeply.", code=ExitCode.USAGE) from None
+    return value
+
+
+def standard_input() -> str:
+    """What standard input holds; bytes that are no UTF-8 are refused, whatever the locale."""
+    stream = getattr(sys.stdin, "buffer", None)
+    if stream is None:
+        return sys.stdin.read()
+    try:
+        return str(stream.read().decode("utf-8-sig")).replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise ClientError(
+            f"The input is not UTF-8 text: byte {error.start + 1} is 0x{error.object[error.start]:02x}.",
+            code=ExitCode.USAGE,
+        ) from None

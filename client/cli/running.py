@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from client.cli.options import As, AsJson, Data, acting_person, console, go, interactive, json_object, print_json
+from client.cli.options import (
+    As,
+    AsJson,
+    Data,
+    acting_person,
+    console,
+    go,
+    interactive,
+    json_object,
+    print_json,
+    sendable,
+    standard_input,
+)
 from client.errors import ClientError, ExitCode, outcome_code
 
 if TYPE_CHECKING:
@@ -62,12 +73,12 @@ def run(
 ) -> None:
     """Ask an agent for something and watch it work."""
     wanted = {
-        "agent": agent,
-        "request": sys.stdin.read() if request == "-" else request,
-        "user": user or None,
-        "session": session or None,
-        "plan": read_plan(plan) if plan else None,
-        "input": json_object(input, "--input") if input else {},
+        "agent": sendable(agent, "The agent's name"),
+        "request": standard_input() if request == "-" else sendable(request, "The request"),
+        "user": sendable(user, "--user") or None,
+        "session": sendable(session, "--session") or None,
+        "plan": sendable(read_plan(plan), f"The plan {str(plan)!r}") if plan else None,
+        "input": sendable(json_object(input, "--input"), "--input") if input else {},
         "stream": not (no_watch or as_json),
     }
     asks = interactive() and not no_ask and not as_json

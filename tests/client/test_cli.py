@@ -189,6 +189,27 @@ async def test_a_reader_that_goes_away_is_no_failure(shop: Shop) -> None:
     os.close(write)
 
 
+@pytest.mark.parametrize(
+    ("args", "input", "says"),
+    [
+        (("run", "support", "\udcff where"), b"", "The request is not UTF-8"),
+        (("run", "support", "-"), b"where \xff", "byte 7 is 0xff"),
+        (("run", "support", "x", "--input", '{"a": "\\ud800"}'), b"", "lone surrogate"),
+        (("run", "support", "x", "--input", "[" * 50_000), b"", "nested deeper"),
+        (("run", "support", "x", "--plan", "{plan}"), b"", "is not UTF-8"),
+        (("reject", "\udcff"), b"", "is not UTF-8"),
+    ],
+)
+async def test_bytes_that_are_no_text_are_a_usage_mistake(
+    args: tuple[str, ...], input: bytes, says: str, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"steps": [{"id": "\\ud800"}]}')
+    told = await run_cli(*(arg.replace("{plan}", str(plan)) for arg in args), "--json", input=input)
+    assert (told.code, told.json["error"]["type"]) == (2, "usage")
+    assert says in told.json["error"]["message"]
+
+
 async def test_usage_mistakes_are_exit_code_2_in_text_and_in_json() -> None:
     assert (await run_cli("nonsense")).code == 2
     assert (await run_cli("edit", "x")).code == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.guardrails.corpora.naughty import BYTES
 from workers.check.commands import main
 
 AGENTS = ["--agent", "support", "--agents", str(Path(__file__).parents[2] / "agents")]
@@ -35,3 +36,14 @@ def test_exactly_one_input_is_needed(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["x", "--file", "y", *AGENTS]) == 2
     assert main(["--file", "/nowhere/x", *AGENTS]) == 2
     assert "can't be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("data", BYTES, ids=range(len(BYTES)))
+def test_no_file_crashes_it(capsys: pytest.CaptureFixture[str], tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "request"
+    path.write_bytes(data)
+    code = main(["--file", str(path), *AGENTS, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (code, found["refused"]) == (int(found["refused"]), not data.endswith(b"Hello"))
+    assert main(["--plan", str(path), *AGENTS, "--json"]) in (1, 2)
+    assert capsys.readouterr().out
