@@ -55,9 +55,9 @@ CODE = [
 
 CHARACTERS = [
     "\u202eorder my is where", "\u2066a\u2069", "\u200f\u200e", "\ufeffWhere is it?", "a\u200bb\u200bc", "\u00ad\u00ad",
-    "Z\u0351\u036b\u0343\u036a\u0302a\u0365\u034c\u033d\u0327l\u0336\u0321g\u0322\u0335o\u0337", "e\u0301" * 40,
-    "👨‍👩‍👧‍👦 👩🏽‍🚀 🏴󠁧󠁢󠁳󠁣󠁴󠁿 🇬🇧 ❤️ 1️⃣", "🏳️‍🌈🏳️‍⚧️", "🫖" * 30, "مرحبا، أين طلبي رقم ١٠٤٢؟", "שלום, איפה ההזמנה שלי?",
-    "ـــــــ", "می‌خواهم سفارشم را ببینم", "ఠ్ఠ జ్ఞ‌ా", "ᠮᠣᠩᠭᠣᠯ", "ﷺ ﷽", "ｆｕｌｌ ｗｉｄｔｈ", "𝖂𝖍𝖊𝖗𝖊 𝖎𝖘 𝖎𝖙", "ⓦⓗⓔⓡⓔ", "Ｗｈｅｒｅ",
+    "Z\u0351\u036b\u0343\u036a\u0302a\u0365\u034c\u033d\u0327l\u0336\u0321g\u0322\u0335o\u0337", "e\u0301" * 40, "e" + "\u0301" * 9_000,
+    "👨\u200d👩\u200d👧\u200d👦 👩🏽\u200d🚀 🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f 🇬🇧 ❤\ufe0f 1\ufe0f⃣", "🏳\ufe0f\u200d🌈🏳\ufe0f\u200d⚧\ufe0f", "🫖" * 30, "مرحبا، أين طلبي رقم ١٠٤٢؟", "שלום, איפה ההזמנה שלי?",
+    "ـــــــ", "می\u200cخواهم سفارشم را ببینم", "ఠ్ఠ జ్ఞ\u200cా", "ᠮᠣᠩᠭᠣᠯ", "ﷺ ﷽", "ｆｕｌｌ ｗｉｄｔｈ", "𝖂𝖍𝖊𝖗𝖊 𝖎𝖘 𝖎𝖙", "ⓦⓗⓔⓡⓔ", "Ｗｈｅｒｅ",
     "ıİiI ßẞ ŉ ǆ", "Ω≈ç√∫˜µ≤≥÷", "¡™£¢∞§¶•ªº–≠", "œ∑´®†¥¨ˆøπ“‘", "⁰⁴⁵ ₀₁₂", "田中さんにあげて下さい", "찦차를 타고 온", "表ポあA鷗ŒéＢ逍Üßªąñ丂㐀𠀀",
     "Ṱ̺̺̕o͞ ̷i̲̬͇̪͙n̝̗͕v̟̜̘̦͟o̶̙̰̠kè͚̮̺̪̹̱̤", "\U000e0041\U000e0042", "\U0010fffd", "\ue000\uf8ff", "a\u2028b\u2029c\u0085d",
     "\u3164", "\u2800\u2800", "\u180e", "\u034f", "\u115f\u1160",
@@ -80,10 +80,10 @@ BYTES = [
 
 HARMLESS = [
     "Order 1042, please :-)", "Where is #1042???", "1042", "re: order 1042", ">> Where is it?\nStill nothing.", "£62.00 / 62,00 €",
-    "Where’s my “Wren” teapot—the blue one…?", "naïve café, Größe 3, São Paulo, Łódź, İstanbul", "Where is it 😡😡😡", "❤️ my teapot",
+    "Where’s my “Wren” teapot—the blue one…?", "naïve café, Größe 3, São Paulo, Łódź, İstanbul", "Where is it 😡😡😡", "❤\ufe0f my teapot",
     "Wo ist meine Bestellung 1042?", "¿Dónde está mi pedido?", "Où est ma commande ?", "注文1042はどこですか。", "我的订单在哪里？",
     "주문 1042는 어디에 있나요?", "Где мой заказ 1042?", "أين طلبي 1042؟", "איפה ההזמנה 1042?", "ฉันรอพัสดุอยู่", "मेरा ऑर्डर कहाँ है?",
-    "می‌خواهم بدانم سفارشم کجاست", "Wh3r3 is it? My keyb0ard is br0ken.", "WHERE IS MY ORDER", "where is my order\n\n\n\n\nthanks",
+    "می\u200cخواهم بدانم سفارشم کجاست", "Wh3r3 is it? My keyb0ard is br0ken.", "WHERE IS MY ORDER", "where is my order\n\n\n\n\nthanks",
     "- teapot\n- caddy\n- jug\nAll broken.", "Name;Order\nAshby;1042", "Order: 1042\nMail: t.ashby@example.com\nPhone: 07400 123456",
     "https://thistle-and-spout.test/orders/1042 doesn't load", "I paid with **** **** **** 1111", "A & B <ab@example.com>",
     "50% off? 3 > 2, right?", "It's 5'10\" tall. Will it fit?", "TP-1042/B", "12/05 or 05/12?", "C'est l'été: 2ème commande", "O'Brien, order 1042",
@@ -118,7 +118,7 @@ def oversized() -> Iterator[Sample]:
     deep = "[" * 3_000 + "]" * 3_000
     texts = {
         "words": words * 100, "one line": "x" * 100_000, "one word": "a" * 4_001, "lines": "\n" * 5_000 + "hello",
-        "megabytes": words * 50_000, "foreign": "東京" * 20_000, "emoji": "👨‍👩‍👧‍👦" * 2_000, "marks": "e" + "\u0301" * 9_000,
+        "megabytes": words * 50_000, "foreign": "東京" * 20_000, "emoji": "👨\u200d👩\u200d👧\u200d👦" * 2_000,
         "deep lists": deep, "deep objects": '{"a":' * 2_000 + "1" + "}" * 2_000, "numbers": "9" * 50_000,
         "wide": json.dumps({f"field {at}": at for at in range(2_000)}), "spaces": "hello" + " " * 20_000 + "order",
         "escapes": "\\u0041" * 5_000, "percent": "%41" * 5_000, "base64": "QUJD" * 5_000, "brackets": "<" * 10_000,
