@@ -11,8 +11,9 @@ from plangate.problems import Problems
 
 def read_yaml(text: str, file: str, problems: Problems) -> tuple[yaml.Node | None, Any]:
     """The root node and the value of a YAML document; the node is None when it is empty or can't be read."""
-    loader = yaml.SafeLoader(text)
+    loader: yaml.SafeLoader | None = None
     try:
+        loader = yaml.SafeLoader(text)  # raises at control characters
         node = loader.get_single_node()
         if node is None:
             return None, None
@@ -26,7 +27,8 @@ def read_yaml(text: str, file: str, problems: Problems) -> tuple[yaml.Node | Non
     except RecursionError:
         problems.add(file, None, "not usable YAML: nested too deeply")
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return None, None
 
 

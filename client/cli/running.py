@@ -171,7 +171,7 @@ def read_plan(file: Path) -> dict[str, Any]:
         plan = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ClientError(f"The plan {str(file)!r} can't be read: {error.strerror}.", code=ExitCode.USAGE) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         told = " ".join(str(error).split())
         raise ClientError(f"The plan {str(file)!r} is neither YAML nor JSON: {told}", code=ExitCode.USAGE) from None
     if not isinstance(plan, dict):

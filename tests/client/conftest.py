@@ -112,7 +112,7 @@ def cli_environment(env: dict[str, str]) -> dict[str, str]:
 
 
 async def run_cli(
-    *args: str, input: str | None = None, env: dict[str, str] | None = None, seconds: float = 60
+    *args: str, input: str | bytes | None = None, env: dict[str, str] | None = None, seconds: float = 60
 ) -> Ended:
     """Run `plangate` as a process of its own, without a terminal."""
     process = await asyncio.create_subprocess_exec(
@@ -125,7 +125,7 @@ async def run_cli(
     )
     try:
         async with asyncio.timeout(seconds):
-            out, err = await process.communicate((input or "").encode())
+            out, err = await process.communicate(input.encode() if isinstance(input, str) else input or b"")
     finally:
         if process.returncode is None:
             process.kill()
