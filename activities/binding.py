@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 from temporalio import activity
 
 from activities.catalogue import Catalogue, LoadedAgent
-from activities.flowing import judge_flow, stricter
+from activities.guardrails import registry
+from activities.guardrails.contracts import Called
+from activities.guardrails.judging import judge_call, together
 from activities.scopes import load_scope
 from activities.spending import Spending
 from activities.storage.store import Store
 from plangate import expressions, strictjson
-from plangate.action_limits import strictest
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
 from plangate.gating import gate_of
 from plangate.policy import GATED, Action, Verdict
 from plangate.runs import INLINE_BYTES, Result
 from plangate.summary import in_words
-from plangate.tasks import BindTask, Bound, Evaluated, EvaluateTask
-from plangate.toolkit import Effect, Tool
+from plangate.tasks import BindTask, Bound, Evaluated, EvaluateTask, ToolCall
+from plangate.toolkit import Tool
 
 PREVIEW = 200
 """Characters of a stored value shown in history."""
@@ -49,33 +52,26 @@ class BindingActivities:
             agent = self._catalogue.get(task.agent)
             tool = agent.tool(task.tool)
             scope = await load_scope(self._store, task.scope)
-            args = bind_arguments(tool, expressions.resolve(task.args, scope))
+            given = expressions.resolve(task.args, scope)
         except PlangateError as error:
-            payload = ErrorPayload(
-                type=error.type, message=error.message, attempted=task.tool, step=task.step, details=error.details
-            )
-            return Bound(verdict=_BLOCKED, problems=error.details or [error.message], error=payload)
-        consequential = tool.settings.effect is Effect.CONSEQUENTIAL
-        over = await self._spending.look(agent, task, args) if consequential else None
+            return _unbound(task, error, [])
+        called = call_of(agent, tool, given, task, spending=self._spending, scope=scope)
+        verdicts = await judge_call(called, registry.ACTION)
+        if called.mistakes is not None:
+            return _unbound(task, called.mistakes, verdicts)
+        args = dict(called.args)
+        verdict, found = together(verdicts), called.flowing[1]
         bound = Bound(
             args=args,
             digest=strictjson.digest(args),
-            verdict=strictest([agent.verdict(task.tool, args, user=task.user, nth=task.nth), over]),
+            verdict=verdict,
             summary=in_words(tool.settings.summary, tool.name, args),
             risk=task.risk or tool.settings.risk,
+            provenance=found if verdict.action not in (Action.ALLOW, Action.BLOCK) else [],
+            untrusted=[each.argument for each in found if not each.trusted],
+            verdicts=verdicts,
         )
-        if task.lineage is not None:
-            bound = self._with_flow(agent, task, bound, scope)
         return await self._settle(task, bound, tool)
-
-    def _with_flow(self, agent: LoadedAgent, task: BindTask, bound: Bound, scope: dict[str, Any]) -> Bound:
-        """With what the rules of information flow say."""
-        assert task.lineage is not None
-        flow, found = judge_flow(agent, task.tool, task.args, task.lineage, scope)
-        verdict = stricter(bound.verdict, flow)
-        shown = found if verdict.action not in (Action.ALLOW, Action.BLOCK) else []
-        untrusted = [each.argument for each in found if not each.trusted]
-        return bound.model_copy(update={"verdict": verdict, "provenance": shown, "untrusted": untrusted})
 
     async def _settle(self, task: BindTask, bound: Bound, tool: Tool) -> Bound:
         """Store what is too large for history, or open the gate."""
@@ -87,7 +83,7 @@ class BindingActivities:
             payload = ErrorPayload(
                 type=ErrorType.INVALID_ARGUMENTS, message=message, attempted=tool.name, step=task.step
             )
-            return Bound(verdict=bound.verdict, problems=[message], error=payload)
+            return Bound(verdict=bound.verdict, problems=[message], error=payload, verdicts=bound.verdicts)
         if bound.verdict.action in GATED and task.gate is None:
             await self._store.open_gate(gate_of(task, bound, tool_version=tool.version))
         if bound.verdict.action is Action.ALLOW and large:
@@ -113,6 +109,31 @@ class BindingActivities:
             await self._store.put_result(key=task.key, run=task.run, step=task.step, call=task.step, value_json=text)
             result = Result(key=task.key, size=size, inline=False, preview=text[:PREVIEW])
         return Evaluated(truth=bool(value), items=len(value), result=result)
+
+
+def call_of(
+    agent: LoadedAgent,
+    tool: Tool,
+    given: dict[str, Any],
+    task: BindTask | ToolCall | None = None,
+    *,
+    spending: Spending | None = None,
+    scope: Mapping[str, Any] = MappingProxyType({}),
+) -> Called:
+    """A call as guardrails see it, with its arguments bound, or with why they can't be."""
+    try:
+        args, mistakes = bind_arguments(tool, given), None
+    except PlangateError as error:
+        args, mistakes = {}, error
+    return Called(agent, tool, args, task, mistakes, spending, scope)
+
+
+def _unbound(task: BindTask, error: PlangateError, verdicts: list[Verdict]) -> Bound:
+    payload = ErrorPayload(
+        type=error.type, message=error.message, attempted=task.tool, step=task.step, details=error.details
+    )
+    problems = error.details or [error.message]
+    return Bound(verdict=_BLOCKED, problems=problems, error=payload, verdicts=verdicts)
 
 
 def bind_arguments(tool: Tool, given: dict[str, Any]) -> dict[str, Any]:

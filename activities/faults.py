@@ -101,6 +101,8 @@ def payload(
         input=_small(args) if args is not None else None,
         attempts=attempt,
         details=_few([KNOWN.mask(line) for line in error.details]) if isinstance(error, PlangateError) else [],
+        guard=error.guard if isinstance(error, PlangateError) else "",
+        rule=error.rule if isinstance(error, PlangateError) else "",
     )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from activities.catalogue import LoadedAgent
 from plangate import expressions, strictjson
 from plangate.errors import PlangateError
 from plangate.flow import Flow
 from plangate.policy import Action, Verdict
 from plangate.provenance import Lineage, Provenance, Source
 from plangate.visible import excerpt
+
+if TYPE_CHECKING:
+    from activities.catalogue import LoadedAgent
 
 
 def judge_flow(

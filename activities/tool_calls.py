@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -20,26 +20,28 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from activities import faults, ledger
-from activities.binding import bind_arguments
+from activities.binding import call_of
 from activities.breakers import Breakers, Permit, Refusal
-from activities.catalogue import Catalogue, LoadedAgent
+from activities.catalogue import Catalogue
 from activities.checked import AlreadyFailed, Checked
 from activities.credentials.keeper import Credentials
 from activities.drifts import Drifts
 from activities.effects import Effects
 from activities.fencing import OF_LIMIT, Held, Window
+from activities.guardrails import registry
+from activities.guardrails.judging import judge_call
 from activities.injection.tools import NO_FAULTS, NoFaults
 from activities.invoking import as_result
 from activities.ledger import LedgerState
 from activities.models.beats import Beats
 from activities.pacing import Pacing, Taken
+from activities.permitting import check_verdicts, refused
 from activities.scopes import load_scope
 from activities.spending import OverBudget, Spending
 from activities.storage.store import Store
 from plangate import strictjson
 from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
 from plangate.pacing import Asking, Wait
-from plangate.policy import Action
 from plangate.redaction import redacted
 from plangate.runs import Result
 from plangate.tasks import CallResult, ScopeEntry, ToolCall
@@ -124,19 +126,15 @@ class ToolActivities:
             if call.args_key:
                 scope = await load_scope(self._store, {"args": ScopeEntry(stored=call.args_key)})
                 given = scope["args"]
-            args = bind_arguments(tool, given)
+            called = call_of(agent, tool, given, call)
+            verdicts = await judge_call(called, registry.ACTION)
+            if called.mistakes is not None:
+                raise refused(called.mistakes, verdicts)
+            args = dict(called.args)
             digest = strictjson.digest(args)
             if call.digest and call.digest != digest:
                 raise PlangateError("the arguments are not those that were bound", type=ErrorType.NOT_APPROVED)
-            verdict = agent.verdict(tool.name, args, user=call.user, nth=call.nth)
-            if verdict.action is Action.DRAFT:
-                raise PlangateError(f"{tool.name} is only drafted: a person does it", type=ErrorType.BLOCKED)
-            if verdict.action is Action.BLOCK:
-                raise PlangateError(f"not allowed: {verdict.reason}", type=ErrorType.BLOCKED)
-            if verdict.action is Action.ALLOW and call.grant is None:
-                check_flow(agent, tool, call.untrusted)
-            if verdict.action is not Action.ALLOW or call.grant is not None:
-                check_grant(call, tool, agent_version=agent.version, digest=digest)
+            check_verdicts(call, tool, verdicts, agent_version=agent.version, digest=digest)
             consequential = tool.settings.effect is Effect.CONSEQUENTIAL
             lines = await self._spending.lines(agent, call, args) if consequential else []
         except Exception as failure:  # noqa: BLE001 - every fault gets its type
@@ -214,7 +212,8 @@ class ToolActivities:
         except Held as held:
             return _waiting_for(held, checked)
         except OverBudget as over:
-            return CallResult(over=over.verdict)
+            told = {"guard": "action.spending", "call": checked.call.call}
+            return CallResult(over=over.verdict.model_copy(update=told))
         except Exception as failure:  # noqa: BLE001 - every fault gets its type
             payload = faults.payload(
                 failure, tool=checked.tool.name, step=checked.call.step, args=checked.json_args, attempt=checked.attempt
@@ -257,43 +256,6 @@ def _waiting_for(held: Held, checked: Checked) -> CallResult:
         in_doubt=True,
         failed=checked.attempt - 1,
     )
-
-
-def check_flow(agent: LoadedAgent, tool: Tool, untrusted: Collection[str]) -> None:
-    """May a call with text of others in these arguments be made without an approval?
-
-    Raises:
-        PlangateError: With type `NotApproved`, or `Blocked` where the scope says never.
-    """
-    rules = agent.flow_rules[tool.name]
-    if closed := sorted(rules.never & set(untrusted)):
-        raise PlangateError(f"{closed[0]!r} may never hold text of others", type=ErrorType.BLOCKED)
-    asked = sorted(set(untrusted) - rules.accepts)
-    if asked and rules.effect is Effect.CONSEQUENTIAL:
-        raise PlangateError(
-            f"{asked[0]!r} holds text of others, which needs an approval, and there is none",
-            type=ErrorType.NOT_APPROVED,
-        )
-
-
-def check_grant(call: ToolCall, tool: Tool, *, agent_version: str, digest: str) -> None:
-    """Does the approval hold for exactly this call?
-
-    Raises:
-        PlangateError: With type `NotApproved`.
-    """
-    grant = call.grant
-    if grant is None:
-        raise PlangateError("the scope asks for an approval and there is none", type=ErrorType.NOT_APPROVED)
-    given_in = call.run if grant.run in call.resumed_from else grant.run
-    approved = (given_in, grant.call, grant.tool, grant.tool_version, grant.agent_version, grant.digest)
-    about_to = (call.run, call.call, tool.name, tool.version, agent_version, digest)
-    names = ("run", "call", "tool", "version of the tool", "version of the agent", "arguments")
-    wrong = [name for name, old, new in zip(names, approved, about_to, strict=True) if old != new]
-    if wrong:
-        raise PlangateError(
-            f"the approval {grant.approval} is for another {', '.join(wrong)}; ask again", type=ErrorType.NOT_APPROVED
-        )
 
 
 def _log(call: ToolCall, attempt: int, seconds: float, result: CallResult | None, error: ErrorPayload | None) -> None:

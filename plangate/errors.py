@@ -117,6 +117,10 @@ class ErrorPayload(BaseModel):
     """What happens next."""
     details: list[str] = Field(default_factory=list)
     """Further facts, for example every mistake of a plan."""
+    guard: str = ""
+    """The guardrail that refused, if one did."""
+    rule: str = ""
+    """Its rule."""
 
 
 class PlangateError(Exception):
@@ -135,6 +139,8 @@ class PlangateError(Exception):
         self.message = message
         self.type = type
         self.details = details or []
+        self.guard = self.rule = ""
+        """The guardrail that refused, if one did, and its rule."""
 
 
 class InvalidInput(PlangateError):

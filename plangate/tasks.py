@@ -115,6 +115,8 @@ class Bound(BaseModel):
     """With a gate: where each argument comes from."""
     untrusted: list[str] = Field(default_factory=list)
     """Arguments that hold text of others."""
+    verdicts: list[Verdict] = Field(default_factory=list)
+    """What each guardrail said other than allow."""
 
 
 class EvaluateTask(BaseModel):

@@ -79,6 +79,7 @@ class Binding(Postponing):
             bound = await activities.bind_call(task)
         except activities.FAILURES as error:
             raise CallFailed(activities.payload_of(error, step=step.id)) from None
+        self.state.add_verdicts([each for each in bound.verdicts if each not in self.state.verdicts])
         if bound.error is not None:
             raise CallFailed(bound.error)
         if bound.verdict.action is Action.BLOCK:

@@ -109,6 +109,8 @@ class Caller(Binding):
         Raises:
             CallFailed: It isn't to be done, or a person agreed without having been told of this budget.
         """
+        if over.action is not Action.ASK or call.gate is not None:
+            self.state.add_verdicts([over])
         if over.action is not Action.ASK:
             raise self._failed(step, ErrorType.BLOCKED, f"{policy.name} is not allowed here: {over.reason}")
         if call.gate is not None:
@@ -231,7 +233,11 @@ class Caller(Binding):
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise asyncio.CancelledError from None
-            raise CallFailed(activities.payload_of(error, step=step.id, policy=policy)) from None
+            refused = activities.payload_of(error, step=step.id, policy=policy)
+            if refused.guard:
+                verdict = Verdict(action=Action.BLOCK, rule=refused.rule, reason=refused.message, guard=refused.guard)
+                self.state.add_verdicts([verdict.model_copy(update={"call": call.id})])
+            raise CallFailed(refused) from None
         finally:
             self.running -= 1
             self.committed -= effect

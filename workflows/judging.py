@@ -106,6 +106,8 @@ class Judging:
             bound = await activities.bind_call(task)
         except activities.FAILURES as error:
             return self._receipt(decision, ReceiptStatus.INVALID, activities.payload_of(error).message)
+        refusals = [each for each in bound.verdicts if each.action is Action.BLOCK]
+        self._state.add_verdicts([each for each in refusals if each not in self._state.verdicts])
         if bound.problems:
             message = "the edited arguments are not right; nothing was changed"
             return self._receipt(decision, ReceiptStatus.INVALID, message, problems=bound.problems)

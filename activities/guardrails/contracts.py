@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from activities.flowing import judge_flow
 from activities.guardrails.forecasting import Forecasts
 from activities.prompts.planner import Agent
+from plangate.errors import PlangateError
 from plangate.policy import Verdict
+from plangate.provenance import Provenance
 from plangate.runs import RunRequest
-from plangate.tasks import BindTask, RespondTask
-from plangate.toolkit import Tool, ToolPolicy
+from plangate.tasks import BindTask, RespondTask, ToolCall
+from plangate.toolkit import Tool
+
+if TYPE_CHECKING:
+    from activities.catalogue import LoadedAgent
+    from activities.spending import Spending
 
 
 class Kind(StrEnum):
@@ -42,14 +50,37 @@ class Asked:
 class Called:
     """What an action guardrail looks at: one call with its arguments as the tool would get them."""
 
-    agent: Agent
+    agent: LoadedAgent
     tool: Tool
-    policy: ToolPolicy
     args: Mapping[str, Any]
-    task: BindTask | None = None
-    """The run, its user and where the arguments come from; None when a plan is checked without a run."""
-    services: Mapping[str, Any] = field(default_factory=dict)
-    """What guardrails with I/O need, by name (`store`); empty when a plan is checked without a run."""
+    """Validated, with defaults; empty when there are mistakes."""
+    task: BindTask | ToolCall | None = None
+    """The run, its user and where the arguments come from: while they are bound, or as the tool's activity has it. None
+    when a plan is checked without a run."""
+    mistakes: PlangateError | None = None
+    """Why the arguments can't be bound."""
+    spending: Spending | None = None
+    """The budgets, where there is a database."""
+    scope: Mapping[str, Any] = field(default_factory=dict)
+    """The values that references in the arguments find."""
+
+    @property
+    def user(self) -> str | None:
+        """Who asked for the run."""
+        return self.task.user if self.task else None
+
+    @property
+    def nth(self) -> int:
+        """Which call of the tool in its run this is, from 1; 0 where nobody counts."""
+        return self.task.nth if self.task else 0
+
+    @cached_property
+    def flowing(self) -> tuple[Verdict | None, list[Provenance]]:
+        """What the rules of information flow say, and where each argument comes from."""
+        task = self.task
+        if not isinstance(task, BindTask) or task.lineage is None:
+            return None, []
+        return judge_flow(self.agent, task.tool, task.args, task.lineage, self.scope)
 
 
 @dataclass(frozen=True)
@@ -92,6 +123,8 @@ class Guardrail(Generic[Subject]):
         about: What it does, in one sentence that an owner understands.
         beginnings: Of an output guardrail: whether it can judge the beginning of an answer that is still being written,
             so that what people have read of it stays. Others keep an answer back until it is whole.
+        alone: Of an action guardrail: whether the others aren't asked when it blocks, since there is nothing that they
+            could look at.
     """
 
     name: str
@@ -99,6 +132,7 @@ class Guardrail(Generic[Subject]):
     rules: tuple[str, ...]
     about: str
     beginnings: bool = False
+    alone: bool = False
 
     @property
     def kind(self) -> Kind:

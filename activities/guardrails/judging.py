@@ -10,9 +10,14 @@ from typing import TypeVar
 
 import structlog
 
+from activities.faults import classify
+from activities.flowing import stricter
 from activities.guardrails.contracts import Answered, Asked, Called, Changed, Guardrail, Said
+from plangate.action_limits import strictest as strictest_call
+from plangate.errors import ErrorKind
 from plangate.policy import Action, Verdict
 
+_ALLOWED = Verdict(action=Action.ALLOW)
 _log = structlog.get_logger(__name__)
 Text = TypeVar("Text", Asked, Answered)
 _FAILED = "One of our own checks failed, so nothing was done. Please try again later, or ask for a person."
@@ -73,7 +78,11 @@ def judge_text(subject: Text, guards: Sequence[Guardrail[Text]], *, to_the_end: 
 
 
 async def judge_call(subject: Called, guards: Sequence[Guardrail[Called]]) -> list[Verdict]:
-    """Ask the guardrails about a call; all of them, so that a person who is asked sees every reason."""
+    """Ask the guardrails about a call; all of them, so that a person who is asked sees every reason.
+
+    Raises:
+        Exception: A fault that passes, such as of the database: the caller is tried again, and nothing is done.
+    """
     verdicts: list[Verdict] = []
     for guard in guards:
         if guard.name in subject.agent.scope.guardrails.off:
@@ -82,10 +91,24 @@ async def judge_call(subject: Called, guards: Sequence[Guardrail[Called]]) -> li
             said = guard.check(subject)
             told = await said if inspect.isawaitable(said) else said
             verdicts += _named(guard.name, told)
-        except Exception as error:  # noqa: BLE001 - fails closed, and says which one
+        except Exception as error:
+            if classify(error)[0].kind is ErrorKind.TRANSIENT:
+                raise
             verdicts.append(_failed(guard.name, error))
+        if guard.alone and verdicts and verdicts[-1].action is Action.BLOCK:
+            break
     call = subject.task.call if subject.task else ""
     return [verdict.model_copy(update={"call": verdict.call or call}) for verdict in verdicts]
+
+
+def together(verdicts: Sequence[Verdict]) -> Verdict:
+    """What guardrails say of a call, in one: the strictest, with the reasons and rules of all that are as strict.
+
+    What information flow says is told in any case, also where the scope asks by a rule of its own.
+    """
+    flow = next((each for each in verdicts if each.guard == "action.flow"), _ALLOWED)
+    others = [each for each in verdicts if each is not flow]
+    return stricter(strictest_call([_ALLOWED, *others]), flow)
 
 
 def _named(name: str, said: Said) -> list[Verdict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from activities.guardrails import actions
 from activities.guardrails.affording import affordable
 from activities.guardrails.claims import claimed
 from activities.guardrails.contracts import Answered, Asked, Called, Guardrail
@@ -35,8 +36,22 @@ INPUT: tuple[Guardrail[Asked], ...] = (
 )
 """About a request, before any model call."""
 
-ACTION: tuple[Guardrail[Called], ...] = ()
-"""About a call with its bound arguments."""
+ACTION: tuple[Guardrail[Called], ...] = (
+    Guardrail(
+        "action.arguments",
+        actions.arguments,
+        ("arguments.",),
+        "Refuses arguments of the wrong type or out of the tool's bounds.",
+        alone=True,
+    ),
+    Guardrail("action.allowlist", actions.allowlist, ("scope.tools",), "Refuses tools that the scope doesn't name."),
+    Guardrail("action.rule", actions.rule, ("scope.tools.",), "Asks, drafts or refuses as the scope's table says."),
+    Guardrail("action.limits", actions.limits, ("scope.actions.",), "Holds arguments to the scope's limits."),
+    Guardrail("action.calls", actions.calls, ("scope.actions.",), "Holds a run to its calls of a tool."),
+    Guardrail("action.spending", actions.spending, ("scope.spending.", "budget."), "Holds calls to budgets."),
+    Guardrail("action.flow", actions.flow, ("flow.",), "Asks where text of others reaches something consequential."),
+)
+"""About a call with its bound arguments: when they are bound, and again before the tool is called."""
 
 OUTPUT: tuple[Guardrail[Answered], ...] = (
     Guardrail(

@@ -20,6 +20,7 @@ _PROGRAMS = {
     "agents": ("workers.agents", [], "Agents: list, show, validate, new."),
     "plan": ("workers.agents", ["plan"], "Plans: validate FILE --agent AGENT."),
     "check": ("workers.check", [], "Say what guardrails make of a text, or of a plan (--plan FILE): --agent AGENT."),
+    "guardrails": ("workers.guardrails", [], "Every guardrail, and how often it said what: --since 7d, --agent AGENT."),
     "dead-letters": (
         "workers.dead_letters",
         [],

@@ -15,16 +15,16 @@ from activities.binding import BindingActivities
 from activities.catalogue import Catalogue
 from activities.catalogue.loading import LoadedAgent, load_agent
 from activities.flowing import stricter
+from activities.guardrails.actions import flow
+from activities.guardrails.contracts import Called
 from activities.storage.store import Store
-from activities.tool_calls import check_flow
 from client.render.gates import gate_box
-from plangate.errors import ErrorType, PlangateError
 from plangate.gating import gate_of
 from plangate.lineage import plain_lineage
 from plangate.plans import Plan
 from plangate.policy import Action, Verdict
 from plangate.runs import RunRequest
-from plangate.tasks import BindTask, Bound, ScopeEntry
+from plangate.tasks import BindTask, Bound, ScopeEntry, ToolCall
 from tests.plangate.plan_makers import NOW
 
 ORDER = {"order_id": "1042", "customer_name": "Rosa\u202e Amsel", "customer_email": "rosa.amsel@example.com"}
@@ -81,17 +81,15 @@ async def test_what_the_scope_opens_goes_by_itself_and_what_it_closes_is_refused
 
 
 def test_the_activity_checks_it_again(agent: LoadedAgent) -> None:
-    mail, refund, look = (agent.tool(name) for name in ("send_email", "refund_payment", "get_order"))
-    check_flow(agent, mail, ["body", "subject"])
-    check_flow(agent, look, ["order_id"])
-    for tool, name, type in (
-        (refund, "reason", ErrorType.NOT_APPROVED),
-        (mail, "to", ErrorType.BLOCKED),
-        (refund, "order_id", ErrorType.BLOCKED),
-    ):
-        with pytest.raises(PlangateError) as caught:
-            check_flow(agent, tool, [name])
-        assert caught.value.type is type
+    def judged(tool: str, *untrusted: str) -> Verdict:
+        call = ToolCall(run="r", agent="support", step="s", call="s", tool=tool, key="k", untrusted=list(untrusted))
+        return flow(Called(agent, agent.tool(tool), {}, call)) or Verdict(action=Action.ALLOW)
+
+    assert judged("send_email", "body", "subject").action is Action.ALLOW
+    assert judged("get_order", "order_id").action is Action.ALLOW
+    assert judged("refund_payment", "reason").action is Action.ASK
+    assert judged("send_email", "to").action is Action.BLOCK
+    assert judged("refund_payment", "order_id").action is Action.BLOCK
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ async def test_an_approval_holds_for_exactly_one_call(bench: Bench, change: dict
 
 async def test_what_the_scope_asks_about_needs_an_approval(bench: Bench) -> None:
     message = await bench.refused(bench.call("erase"), ErrorType.NOT_APPROVED)
-    assert "the scope asks for an approval and there is none" in message
+    assert "it needs an approval, and there is none" in message
     await bench.refused(bench.call("pay", {"amount": 25}), ErrorType.NOT_APPROVED)
     assert await effects(bench) == 0
     assert (await bench.make(bench.granted(bench.call("erase")))).result is not None

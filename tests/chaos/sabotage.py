@@ -32,9 +32,9 @@ def switch_off_gates() -> None:
         return None
 
     assert callable(Stepper._open_gate)
-    assert callable(tool_calls.check_grant)
+    assert callable(tool_calls.check_verdicts)
     Stepper._open_gate = no_gate
-    tool_calls.check_grant = no_gate
+    tool_calls.check_verdicts = no_gate
 
 
 def fresh_keys() -> None:

@@ -18,11 +18,11 @@ from unittest.mock import patch
 
 from temporalio.client import Client
 
-from activities import binding, tool_calls
+from activities.guardrails import registry
 from tests.flow import compromised, poisoned
 from tests.flow.attacks import attacks
 from tests.flow.poison import STYLES
-from tests.flow.switched_off import let_everything_flow, no_check
+from tests.flow.switched_off import NO_FLOW
 from tests.workflows.desk import local_server
 
 PAGE = Path(__file__).parents[2] / "docs" / "information-flow.md"
@@ -58,7 +58,7 @@ async def _main(options: argparse.Namespace) -> int:
 async def _attacks(client: Client, folder: Path, options: argparse.Namespace) -> tuple[str, list[str]]:
     tried = list(attacks(options.attacks, options.seed))
     report = await compromised.prove(client, folder / "on", tried)
-    with patch.object(binding, "judge_flow", let_everything_flow), patch.object(tool_calls, "check_flow", no_check):
+    with patch.object(registry, "ACTION", NO_FLOW):
         without = await compromised.prove(client, folder / "off", tried)
     ends = sorted({end for counts in report.kinds.values() for end in counts})
     rows = [f"| Attack | Tried | {' | '.join(ends)} |", f"|---|---|{'---|' * len(ends)}"]

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from activities.guardrails import registry
 
-from plangate.policy import Action, Verdict
-
-
-def let_everything_flow(*_: Any) -> tuple[Verdict, list[Any]]:
-    """In the place of `judge_flow`."""
-    return Verdict(action=Action.ALLOW), []
-
-
-def no_check(*_: Any) -> None:
-    """In the place of `check_flow`."""
+NO_FLOW = tuple(guard for guard in registry.ACTION if guard.name != "action.flow")
+"""In the place of the registry's line-up for calls, which binding and the tool's activity both ask."""

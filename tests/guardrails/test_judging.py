@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import select
 
@@ -19,6 +20,9 @@ from plangate.runs import Outcome, RunRequest, RunResult
 from plangate.summary import guardrail_lines
 from plangate.tasks import RecordTask
 from tests.activities.model_fixtures import StubAgent
+
+if TYPE_CHECKING:
+    from activities.catalogue import LoadedAgent
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 
@@ -79,7 +83,7 @@ class Later:
 
 async def test_guardrails_of_calls_may_wait_and_all_of_them_are_asked() -> None:
     agent, later = StubAgent(), Later()
-    call = Called(agent, agent.tools["refund"], agent.policies["refund"], {"amount": 3})
+    call = Called(cast("LoadedAgent", agent), agent.tools["refund"], {"amount": 3})
     guards: list[Guardrail[Called]] = [Guardrail("action.broken", breaks, (), "Breaks."),
                                        Guardrail("action.later", later.check, ("later.",), "Waits.")]  # fmt: skip
     verdicts = await judge_call(call, guards)

@@ -29,7 +29,7 @@ def failing(id: str, *after: str, times: int = 99, **more: Any) -> dict[str, Any
 
 
 def rules(result: RunResult) -> list[str]:
-    return [verdict.rule for verdict in result.verdicts]
+    return [verdict.rule for verdict in result.verdicts if verdict.guard.startswith("run.")]
 
 
 async def stopped(handle: WorkflowHandle[Any, Any]) -> str:

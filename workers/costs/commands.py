@@ -50,7 +50,7 @@ def cost(
     """Show what models cost: a table and a plot, budgets and what is left, forecast against actual."""
     if by not in BY:
         raise InvalidInput(f"--by is one of {', '.join(BY)}, not {by!r}")
-    start = _moment(since) if since else None
+    start = moment(since) if since else None
 
     async def work() -> None:
         async with await Store.open(configured_url(data_folder(data))) as store:
@@ -187,7 +187,12 @@ def _account(limit: SpendingLimit, now: datetime) -> str | None:
     return limit.account(run="", agent=limit.agent, user=limit.user, session=limit.session, at=now)
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """A moment as people write it: `24h` and the like ago, or a date.
+
+    Raises:
+        InvalidInput: It is neither.
+    """
     if match := _SINCE.fullmatch(text.strip().lower()):
         hours = int(match[1]) * {"h": 1, "d": 24, "w": 24 * 7}[match[2]]
         return datetime.now(UTC) - timedelta(hours=min(hours, 24 * 36500))
