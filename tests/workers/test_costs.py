@@ -88,5 +88,22 @@ def test_bad_input(data: Path, capsys: pytest.CaptureFixture[str], args: list[st
 
 
 def test_a_bar_is_as_long_as_its_share() -> None:
-    assert (bar(1, 1), bar(0, 1), bar(0, 0)) == ("█" * 30, "", "")
-    assert bar(1, 16) == "█▉"
+    assert (bar(1, 1, 30), bar(0, 1), bar(0, 0)) == ("█" * 30, "", "")
+    assert bar(1, 16, 30) == "█▉"
+    assert (bar(1, 2, 10, plain=True), bar(1, 999, 10, plain=True)) == ("#####", "#")
+
+
+@pytest.mark.parametrize("what", [["cost", "--by", "user"], ["cost", "--by", "day"], ["budget", "show"]])
+def test_nothing_is_cut_off_on_a_narrow_terminal(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], what: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(what) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert not [line for line in lines if "…" in line or len(line) > 80 or line != line.rstrip()]
+
+
+def test_what_is_left_counts_what_was_used_before(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "budget", "set", "20 USD", "--per", "day", "--agent", "other", "--as", "kim")
+    (mine,) = [line for line in said(capsys, "budget", "show")["budgets"] if line["source"] == "kim"]
+    assert (mine["used"], mine["left"]) == (0.5, 19.5)

@@ -22,7 +22,8 @@ from plangate.errors import ErrorType, InvalidInput, PlangateError
 from plangate.runs import RunRequest
 from workers.check import page
 from workers.check.plans import check_plan_file
-from workers.check.texts import check_text, show_text
+from workers.check.text_page import show_text
+from workers.check.texts import check_text
 
 EXIT_PROBLEMS = 1
 EXIT_USAGE = 2

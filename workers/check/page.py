@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -17,7 +17,8 @@ from plangate import expressions
 from plangate.forecasts import Forecast
 from plangate.policy import Action
 from plangate.provenance import Provenance
-from plangate.visible import excerpt
+from plangate.visible import excerpt, visible
+from workers import terminal
 from workers.check.plans import PlanCheck, StepCheck
 
 MAX_VALUE = 160
@@ -31,21 +32,31 @@ _SAYS = {
 }
 
 
-def show(found: PlanCheck, *, width: int | None = None) -> None:
+def show(found: PlanCheck) -> None:
     """The check on a page."""
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=width)
     plan = found.checked.plan
     if found.problems or plan is None:
-        console.print(Text(f"The plan {found.checked.file} can't be carried out:", style="red"))
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
         for line, problem in found.problems:
             place = f"{found.checked.file}:{line}" if line else found.checked.file
-            console.print(Text(f"  {place}  {excerpt(problem, 600)}"))
+            table.add_row(Text(f"  {visible(place)}"), Text(excerpt(problem, 600)))
+        terminal.show(Text(f"The plan {visible(found.checked.file)} can't be carried out:", style="red"), table)
         return
-    console.print(Text(excerpt(plan.goal or "A plan without a goal"), style="bold"))
-    console.print(Text(f"{found.agent.name} {found.agent.version} · nothing was run", style="dim"))
+    parts: list[RenderableType] = [
+        Text(excerpt(plan.goal or "A plan without a goal"), style="bold"),
+        Text(f"{found.agent.name} {found.agent.version} · nothing was run", style="dim"),
+    ]
+    waves = Counter(each.wave for each in found.steps if not each.fallback)
+    wave = 0
     for each in found.steps:
-        console.print(_step(each))
-    console.print(_sums(found))
+        if each.wave != wave:
+            wave, many = each.wave, waves[each.wave] > 1
+            words = f"{'First' if wave == 1 else 'Then'}{', at the same time' if many else ''}:"
+            parts += ["", Text(words, style="bold")]
+        parts.append(_step(each))
+    terminal.show(*parts, "", _sums(found))
 
 
 def _step(each: StepCheck) -> RenderableType:
@@ -55,8 +66,7 @@ def _step(each: StepCheck) -> RenderableType:
     elif each.depends and each.verdict.action is Action.ALLOW:
         says, style = "depends on results", "cyan"
     name = f"{each.step.id}, if it fails" if each.fallback else each.step.id
-    title = Text.assemble((f" {each.wave} ", "reverse"), f" {name}: {each.tool} ", (f"({each.effect.value}) ", "dim"))
-    title.append(f"— {says} ", style)
+    title = Text.assemble(f" {name}: {each.tool} ", (f"({each.effect.value}) ", "dim"), (f"- {says} ", style))
     rows: list[RenderableType] = []
     if words := excerpt(each.step.title):
         rows.append(Text(words, style="dim"))
@@ -67,7 +77,7 @@ def _step(each: StepCheck) -> RenderableType:
         ("rule", f"the scope says {each.depends!r}" if each.depends else "", "cyan"),
     ):
         if text:
-            rows.append(Text.assemble((f"{label}  ", "dim"), (excerpt(text, 900), tone)))
+            rows.append(Text.assemble((f"{label:<4}  ", "dim"), (excerpt(text, 900), tone)))
     rows += [Text(f"not right: {excerpt(problem)}", style="red") for problem in each.problems]
     return Panel(Group(*rows), title=title, title_align="left", border_style=style, box=box.ROUNDED, padding=(0, 1))
 
@@ -83,14 +93,17 @@ def _arguments(each: StepCheck) -> RenderableType:
             values[name] = {expressions.REF: expression}
     origins = {found.argument: found for found in each.provenance}
     for name, value in values.items():
-        table.add_row(Text(name), Text(_shown(value)), _origin(origins.get(name)))
+        goes = each.verdict.action is Action.ALLOW
+        table.add_row(Text(name), Text(_shown(value)), _origin(origins.get(name), goes=goes))
     return table
 
 
-def _origin(found: Provenance | None) -> Text:
+def _origin(found: Provenance | None, *, goes: bool) -> Text:
+    """Where an argument comes from; of text of others in a call that goes by itself, that it is allowed there."""
     if found is None:
         return Text("")
-    mark = "✓ " if found.trusted else "⚠ text of others: "
+    good, bad = ("", "! ") if terminal.ascii_only() else ("✓ ", "⚠ ")
+    mark = good if found.trusted else f"{bad}text of others{', allowed here' if goes else ''}: "
     return Text(mark + excerpt(found.words, 400), style="green" if found.trusted else "yellow")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,27 +82,3 @@ def check_text(text: str, agent: LoadedAgent, models: ModelAccessSettings) -> Te
         forecast=None if refused else forecasts.forecast(agent, request.model_copy(update={"request": judged.text})),
         answer=refusal(agent, verdict) if refused else "",
     )
-
-
-def show_text(found: TextCheck) -> None:
-    """The check as lines of text."""
-    lines = ["Refused: no model is asked." if found.refused else "Accepted: the request goes to the planner."]
-    for name, about, on, said in found.says:
-        if not on:
-            lines.append(f"  off     {name}: switched off in the scope file")
-        for verdict in said:
-            detail = f" ({verdict.detail})" if verdict.detail else ""
-            lines.append(f"  {verdict.action.value:<7} {name} by {verdict.rule}: {verdict.reason}{detail}")
-        if on and not said:
-            lines.append(f"  allow   {name}: {about}")
-    lines.append(f"Suspicion: {found.suspicion}")
-    if found.changed:
-        lines.append(f"It would be read as: {found.text!r}")
-    if found.forecast is not None:
-        cost = "unknown" if found.forecast.cost_usd is None else f"${found.forecast.cost_usd:.4f}"
-        tokens = f"{found.forecast.input_tokens:,} tokens in, {found.forecast.output_tokens:,} out"
-        lines.append(f"Forecast: {found.forecast.calls} model calls, {tokens}, cost {cost}")
-    if found.answer:
-        lines += ["The person is told:", *(f"  {line}" for line in found.answer.splitlines())]
-    safe = "\n".join(lines).encode(sys.stdout.encoding or "utf-8", "backslashreplace")
-    print(safe.decode(sys.stdout.encoding or "utf-8"))

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from activities.catalogue import Catalogue, agents_folder
-from activities.storage.budgets import Budgets
+from activities.storage.budgets import Budgets, Line, spent_before
 from activities.storage.costs import BY, alert_rows, cost_rows
 from activities.storage.engine import configured_url
 from activities.storage.store import Store
@@ -69,6 +69,7 @@ def cost(
             return
         pages.show_costs(rows, by)
         if lines:
+            print()
             pages.show_budgets(lines)
         pages.show_alerts(alerts)
 
@@ -171,10 +172,18 @@ async def _budget_lines(store: Store, agent: str) -> list[BudgetLine]:
     now = datetime.now(UTC)
     accounts = {position: account for position, line in enumerate(lines) if (account := _account(line.limit, now))}
     used = await table.used(list(accounts.values())) if accounts else {}
+    async with store.reading() as conn:
+        for position, account in accounts.items():
+            if account not in used:  # nothing has asked for it yet: it begins with what models have cost so far
+                used[account] = await spent_before(conn, _line(lines[position].limit, account), now=now)
     return [
-        line.model_copy(update={"used_micros": used.get(accounts[n], 0)}) if n in accounts else line
+        line.model_copy(update={"used_micros": used[accounts[n]]}) if n in accounts else line
         for n, line in enumerate(lines)
     ]
+
+
+def _line(limit: SpendingLimit, account: str) -> Line:
+    return Line(account, limit, 0, limit.agent, "", limit.user or None, limit.session or None)
 
 
 def _account(limit: SpendingLimit, now: datetime) -> str | None:

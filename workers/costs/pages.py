@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.cells import cell_len
+from rich.padding import Padding
+from rich.text import Text
 
 from activities.storage.costs import AlertRow, CostRow
 from plangate.currencies import shown
-from plangate.spending import SpendingLimit, money
+from plangate.spending import Beyond, SpendingLimit, money
+from plangate.visible import visible
+from workers.terminal import ascii_only, make_console, make_table, show
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_WIDTH = 30
+_WIDTH, _LEAST, _GAP = 40, 10, 2
+"""Characters of the longest bar, of the shortest plot and name, and between columns."""
 
 
 class BudgetLine(BaseModel):
@@ -43,30 +46,37 @@ class BudgetLine(BaseModel):
 
 def show_costs(rows: Sequence[CostRow], by: str) -> None:
     """The table with its plot: bars by cost, or by tokens where nothing costs anything."""
-    console = Console()
     if not rows:
-        console.print("No model call was made in this time.")
+        show("No model call was made in this time.")
         return
     by_cost = any(row.cost_usd for row in rows)
     sizes = [(row.cost_usd or 0.0) if by_cost else row.input_tokens + row.output_tokens for row in rows]
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column(by.capitalize(), overflow="fold")
-    for heading in ("Calls", "Tokens", "Cost", "Forecast"):
-        table.add_column(heading, justify="right")
-    table.add_column("Cost" if by_cost else "Tokens", no_wrap=True)
-    for row, size in zip(rows, sizes, strict=True):
-        cached = f" ({row.cached_calls} cached)" if row.cached_calls else ""
-        table.add_row(
-            escape(row.name if row.name is not None else "(none)"),
-            f"{row.calls:,}{cached}",
-            f"{row.input_tokens + row.output_tokens:,}",
-            cost_words(row),
-            _forecast(row),
-            bar(size, max(sizes)),
-        )
-    console.print(table)
+    headings = (by.capitalize(), "Calls", "Tokens", "Cost", "Forecast")
+    cells = [_cells(row) for row in rows]
+    widths = [max(cell_len(line[place]) for line in (headings, *cells)) for place in range(len(headings))]
+    numbers, room = sum(widths[1:]), make_console().width - _GAP * len(headings) - 1
+    widths[0] = min(widths[0], max(_LEAST, room - numbers - _LEAST))
+    plot = max(_LEAST, min(_WIDTH, room - numbers - widths[0]))
+    table = make_table(headings[0])
+    table.columns[0].width = widths[0]
+    for heading in headings[1:]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for line, size in zip(cells, sizes, strict=True):
+        table.add_row(*line, Text(bar(size, max(sizes), plot, plain=ascii_only()), style="cyan"))
     total = _total(rows)
-    console.print(f"In all: {total.calls:,} calls, {cost_words(total)}. {forecast_words(total)}")
+    words = f"In all: {_calls(total)} calls, {cost_words(total)}. {forecast_words(total)}"
+    show(table, "", Text(words))
+
+
+def _cells(row: CostRow) -> tuple[str, ...]:
+    name = visible(row.name) if row.name is not None else "(none)"
+    tokens = f"{row.input_tokens + row.output_tokens:,}"
+    return name, _calls(row), tokens, cost_words(row), _forecast(row)
+
+
+def _calls(row: CostRow) -> str:
+    return f"{row.calls:,}" + (f" ({row.cached_calls} cached)" if row.cached_calls else "")
 
 
 def cost_words(row: CostRow) -> str:
@@ -83,18 +93,20 @@ def forecast_words(row: CostRow) -> str:
     if not row.forecast_tokens or not row.compared_tokens:
         return "There were no forecasts to compare with."
     off = (row.forecast_tokens - row.compared_tokens) / row.compared_tokens
-    return f"Forecast {row.forecast_tokens:,} tokens, used {row.compared_tokens:,}: {off:+.0%}."
+    return f"Forecast: {row.forecast_tokens:,} tokens, used: {row.compared_tokens:,} ({off:+.0%})."
 
 
 def _forecast(row: CostRow) -> str:
-    return f"${row.forecast_usd:,.4f}" if row.forecast_usd else f"{row.forecast_tokens:,} tok"
+    return f"${row.forecast_usd:,.4f}" if row.forecast_usd else f"{row.forecast_tokens:,} tokens"
 
 
-def bar(size: float, most: float) -> str:
-    """A bar of blocks, in eighths of a character."""
-    eighths = round(size / most * _WIDTH * 8) if most else 0
+def bar(size: float, most: float, width: int = _WIDTH, *, plain: bool = False) -> str:
+    """A bar of blocks, in eighths of a character, or of `#`; what isn't nothing always shows."""
+    if not size or not most:
+        return ""
+    eighths = max(1, round(size / most * width * 8))
     full, rest = divmod(eighths, 8)
-    return "█" * full + (_EIGHTHS[rest] if rest else "")
+    return "#" * max(1, round(eighths / 8)) if plain else "█" * full + (_EIGHTHS[rest] if rest else "")
 
 
 def _total(rows: Sequence[CostRow]) -> CostRow:
@@ -105,37 +117,49 @@ def _total(rows: Sequence[CostRow]) -> CostRow:
 
 
 def show_budgets(lines: Sequence[BudgetLine]) -> None:
-    """Budgets and what is left of them."""
-    console = Console()
+    """Budgets and what is left of them: those of each scope file, and those that people set."""
     if not lines:
-        console.print("There are no budgets: set one with `plangate budget set`, or in a scope file.")
+        show("There are no budgets: set one with `plangate budget set`, or in a scope file.")
         return
-    table = Table("Agent", "Of", "Counted", "At most", "Left", "When used up", "From", box=box.SIMPLE_HEAD)
-    for line in lines:
-        limit = line.limit
-        whose = limit.user or limit.session
-        left = "of each its own" if line.used_micros is None else _left(limit, line.used_micros)
-        table.add_row(
-            escape(limit.agent or "all"),
-            escape(limit.of.replace(".", " ", 1)),
-            f"per {limit.per.value}" + (f" ({escape(whose)})" if whose else ""),
-            shown(money(limit.micros), limit.unit),
-            left,
-            limit.then.value + (f" ({escape(limit.who)})" if limit.who else ""),
-            escape(line.source),
-        )
-    console.print(table)
+    table = make_table("Budget", "At most", "Left", "Beyond it")
+    table.columns[1].justify = table.columns[2].justify = "right"
+    agent: str | None = None
+    for line in sorted(lines, key=lambda line: line.limit.agent):
+        if line.limit.agent != agent:
+            agent = line.limit.agent
+            table.add_row(Text(visible(agent) or "all agents", style="bold"))
+        what, most, left, beyond = _budget(line)
+        table.add_row(Padding(what, (0, 0, 0, 2)), most, left, beyond)
+    show(table)
+
+
+_BEYOND = {
+    Beyond.ASK: "asks",
+    Beyond.NEVER: "never done",
+    Beyond.DECLINE: "declines",
+    Beyond.HAND_OVER: "hands over",
+}
+
+
+def _budget(line: BudgetLine) -> tuple[Text, Text, Text, Text]:
+    limit = line.limit
+    what = Text(f"{visible(limit.of).replace('.', ' ', 1)} per {limit.per.value}")
+    if whose := limit.user or limit.session:
+        what.append(f"\n{visible(whose)}")
+    if line.set_at is not None:
+        what.append(f"\nset by {visible(line.source)}", style="dim")
+    most = shown(money(limit.micros), limit.unit)
+    left = "each its own" if line.used_micros is None else _left(limit, line.used_micros)
+    return what, Text(most), Text(left), Text(f"{_BEYOND[limit.then]} {visible(limit.who)}".rstrip())
 
 
 def _left(limit: SpendingLimit, used: int) -> str:
-    share = max(0.0, 1 - used / limit.micros) if limit.micros else 0.0
-    return f"{shown(money(limit.micros - used), limit.unit)} ({share:.0%})"
+    """What is left; the share rounded down, so that 100% is said only of what is untouched."""
+    share = math.floor(max(0.0, 1 - used / limit.micros) * 100) if limit.micros else 0
+    return f"{shown(money(limit.micros - used), limit.unit).removesuffix(' tokens')} ({share}%)"
 
 
 def show_alerts(alerts: Sequence[AlertRow]) -> None:
     """Alerts, if there are any."""
-    console = Console()
     if alerts:
-        console.print("\nDearer than usual:")
-    for each in alerts:
-        console.print(f"  {each.at:%Y-%m-%d %H:%M}  {escape(each.message)}")
+        show("", "Dearer than usual:", *(f"  {each.at:%Y-%m-%d %H:%M}  {visible(each.message)}" for each in alerts))

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from activities.storage.credentials import CredentialRow
+from plangate.visible import visible
+from workers import terminal
 
 
 def line(row: CredentialRow) -> dict[str, Any]:
@@ -33,28 +32,27 @@ def line(row: CredentialRow) -> dict[str, Any]:
 
 def show(rows: Sequence[CredentialRow]) -> None:
     """The credentials as a table."""
-    console = Console()
     if not rows:
-        console.print("No credential has been asked for yet.")
+        terminal.show("No credential has been asked for yet.")
         return
-    table = Table(
-        "Credential", "Agent", "Expires", "Last refresh", "By worker", "Refreshes", "Shared", "Last error",
-        box=box.SIMPLE_HEAD,
-    )  # fmt: skip
+    table = terminal.make_table("Credential", "Agent", "Expires", "Last refresh", "Refreshes", "Shared")
     for row in rows:
         expires = "never" if row.obtained_at and row.expires_at is None else _moment(row.expires_at)
-        failed = f" ({row.failures} failed)" if row.failures else ""
+        name = Text(visible(row.name))
+        if row.error_type:
+            name.append(f"\nlast error: {visible(row.error_type)}: {visible(row.last_error)}", style="red")
+        refreshed = Text(_moment(row.obtained_at))
+        if row.refreshed_by:
+            refreshed.append(f"\nby {visible(row.refreshed_by)}", style="dim")
         table.add_row(
-            escape(row.name),
-            escape(row.agent),
+            name,
+            Text(visible(row.agent)),
             expires,
-            _moment(row.obtained_at),
-            escape(row.refreshed_by),
-            f"{row.refreshes}{failed}",
-            "yes, encrypted" if row.value else "no",
-            escape(f"{row.error_type}: {row.last_error}" if row.error_type else ""),
+            refreshed,
+            f"{row.refreshes}{f', {row.failures} failed' if row.failures else ''}",
+            "encrypted" if row.value else "no",
         )
-    console.print(table)
+    terminal.show(table, "", Text("Times are UTC.", style="dim"))
 
 
 def _iso(at: datetime | None) -> str | None:

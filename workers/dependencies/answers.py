@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from activities.storage.drifts import SeenDrift
 from plangate.replies import DifferenceKind
+from plangate.visible import visible
+from workers.terminal import make_table
+from workers.terminal import show as terminal_show
 
 SHOWN = 20
 """Differences listed for people at most."""
@@ -30,21 +30,17 @@ def show(found: Sequence[SeenDrift]) -> None:
     """The differences as a table; nothing when there are none."""
     if not found:
         return
-    console = Console()
-    table = Table(
-        "Answers of", "Tool", "What changed", "Fits", "Times", "First", "Last",
-        box=box.SIMPLE_HEAD,
-    )  # fmt: skip
+    table = make_table("Answers of", "Tool", "What changed", "Fits", "Times", "First", "Last")
+    table.columns[4].justify = "right"
     for each in found[:SHOWN]:
         table.add_row(
-            escape(each.dependency),
-            escape(each.tool),
-            escape(each.what),
+            Text(visible(each.dependency)),
+            Text(visible(each.tool)),
+            Text(visible(each.what)),
             "yes" if each.kind == DifferenceKind.ADDITION.value else "no",
             f"{each.count:,}",
             each.first_seen.strftime("%Y-%m-%d %H:%M:%S"),
             each.last_seen.strftime("%Y-%m-%d %H:%M:%S"),
         )
-    console.print(table)
-    if len(found) > SHOWN:
-        console.print(f"and {len(found) - SHOWN} more", highlight=False)
+    more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+    terminal_show("", table, *more)

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.markup import escape
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from activities.storage.lines import Standing
 from plangate.breakers import Breaker, BreakerState
 from plangate.pacing import ModelPace, Place
+from plangate.visible import visible
 from plangate.wording import short_duration
+from workers import terminal
 
 _WORDS = {BreakerState.CLOSED: "up", BreakerState.OPEN: "down", BreakerState.HALF_OPEN: "being probed"}
 SHOWN = 10
@@ -70,27 +71,32 @@ def _place(place: Place) -> dict[str, Any]:
 
 def show(found: Sequence[Dependency], now: datetime) -> None:
     """The dependencies as tables."""
-    console = Console()
     if not found:
-        console.print("No dependency has been called yet, and none has limits.")
+        print("No dependency has been called yet, and none has limits.")
         return
-    console.print(_states(found, now))
+    parts: list[RenderableType] = [_states(found, now)]
     if any(standing.pace.limits for _, standing in found):
-        console.print(_lines(found))
-    for _, standing in found:
-        _show_waiting(console, standing)
+        parts += ["", _lines(found)]
+    waiting = [words for _, standing in found for words in _waiting(standing)]
+    if waiting:
+        parts += ["", *waiting]
     if any(breaker.state is not BreakerState.CLOSED for breaker, _ in found):
-        console.print("Let calls through again with `plangate dependencies --reset NAME`.")
+        parts += ["", "Let calls through again with `plangate dependencies --reset NAME`."]
+    terminal.show(*parts)
 
 
 def _states(found: Sequence[Dependency], now: datetime) -> Table:
-    table = Table("Dependency", "State", "Failed", "Last error", "Latency", "Calls", box=box.SIMPLE_HEAD)
+    table = terminal.make_table("Dependency", "State", "Failed", "Latency", "Calls")
+    for column in table.columns[2:]:
+        column.justify, column.no_wrap = "right", True
     for each, _ in found:
+        state = Text(_state(each, now), style="red" if each.state is BreakerState.OPEN else "")
+        if each.last_error:
+            state.append(f"\nlast error: {visible(each.last_error)}", style="dim")
         table.add_row(
-            escape(each.name),
-            _state(each, now),
+            Text(visible(each.name)),
+            state,
             f"{each.recent_failures} of {len(each.window)}",
-            escape(each.last_error),
             "" if each.latency_ms is None else f"{each.latency_ms:,.0f} ms",
             f"{each.calls:,}",
         )
@@ -110,15 +116,15 @@ def _state(breaker: Breaker, now: datetime) -> str:
 
 
 def _lines(found: Sequence[Dependency]) -> Table:
-    table = Table("Dependency", "Limits", "In use", "Waiting", "Last turn about", box=box.SIMPLE_HEAD)
+    table = terminal.make_table("Dependency", "Limits", "In use", "Waiting", "Last turn about")
     for _, standing in found:
         if not standing.pace.limits:
             continue
         count = len(standing.waiting)
         runs = len({place.run for place in standing.waiting})
         table.add_row(
-            escape(standing.dependency),
-            standing.pace.in_words,
+            Text(visible(standing.dependency)),
+            Text(standing.pace.in_words),
             str(standing.held) if standing.pace.at_once else "",
             f"{count} call{'s' * (count != 1)} of {runs} run{'s' * (runs != 1)}" if count else "",
             _moment(max((place.turn_at for place in standing.waiting), default=None)),
@@ -126,13 +132,15 @@ def _lines(found: Sequence[Dependency]) -> Table:
     return table
 
 
-def _show_waiting(console: Console, standing: Standing) -> None:
+def _waiting(standing: Standing) -> list[Text]:
+    lines = []
     for number, place in enumerate(standing.waiting[:SHOWN], 1):
         turn = place.turn_at.strftime("%H:%M:%S")
         text = f"{standing.dependency}: {number}. {place.run} {place.call}, its turn about {turn} UTC"
-        console.print(escape(text), soft_wrap=True, highlight=False)
+        lines.append(Text(visible(text)))
     if len(standing.waiting) > SHOWN:
-        console.print(f"and {len(standing.waiting) - SHOWN} more", highlight=False)
+        lines.append(Text(f"and {len(standing.waiting) - SHOWN} more"))
+    return lines
 
 
 def _moment(at: datetime | None) -> str:
