@@ -97,6 +97,9 @@ class PlanningActivities:
                     await models.remember(call, completion)
                     outcome = _outcome(attempt.proposal, agent, usage, repair)
                     return outcome.model_copy(update={"fell_back": models.told})
+                if completion.usage.cached_calls:
+                    await models.forget(call)  # a broken row: the model never said it, so it isn't told its mistakes
+                    continue
                 if attempt.type is ErrorType.MODEL_REFUSED:
                     break
                 if completion.text:
@@ -133,6 +136,7 @@ class PlanningActivities:
         purpose = Purpose(
             run=task.run,
             agent=agent.name,
+            version=agent.version,
             task="revise" if task.revision else "plan",
             revision=task.revision,
             attempt=beats.attempt,

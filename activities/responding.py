@@ -108,6 +108,7 @@ class RespondingActivities:
         purpose = Purpose(
             run=task.run,
             agent=agent.name,
+            version=agent.version,
             task="answer",
             attempt=beats.attempt,
             max_attempts=beats.max_attempts,

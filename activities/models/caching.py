@@ -53,7 +53,7 @@ class ModelCache:
         query = select(table.c.answer, table.c.model).where(table.c.key == key, table.c.expires_at > now)
         async with self._store.reading() as conn:
             row = (await conn.execute(query)).one_or_none()
-        if row is None:
+        if row is None or not row.answer or len(row.answer.encode("utf-8", "replace")) > min(MAX_BYTES, call.max_bytes):
             return None
         async with self._store.transaction() as conn:
             await conn.execute(update(table).where(table.c.key == key).values(hits=table.c.hits + 1))
@@ -88,6 +88,11 @@ class ModelCache:
         if self._puts % _SWEEP_EVERY == 1:
             await self.sweep()
 
+    async def forget(self, call: ModelCall, *, host: str) -> None:
+        """Delete an answer that turned out to be of no use."""
+        async with self._store.transaction() as conn:
+            await conn.execute(delete(model_cache).where(model_cache.c.key == key_of(call, host=host)))
+
     async def sweep(self) -> None:
         """Delete what is no longer fresh, and what is too much."""
         table = model_cache
@@ -111,5 +116,5 @@ def key_of(call: ModelCall, *, host: str) -> str | None:
         return None
     schema = None if call.schema is None else [call.schema.name, dict(call.schema.schema)]
     messages = [[message.role, message.text] for message in call.messages]
-    purpose_of = [purpose.agent, purpose.task, whose]
+    purpose_of = [purpose.agent, purpose.version, purpose.task, whose]
     return digest([host, call.model, call.temperature, purpose_of, call.instructions, messages, schema])

@@ -104,6 +104,15 @@ class ModelClient:
         except Exception:  # noqa: BLE001 - the answer is paid for; it is only not kept
             _log.exception("answer not cached", run=call.purpose.run)
 
+    async def forget(self, call: ModelCall) -> None:
+        """Don't use an answer of the cache again: it is of no use."""
+        if self._cache is None:
+            return
+        try:
+            await self._cache.forget(call, host=self._host)
+        except Exception:  # noqa: BLE001 - the model is asked about it as about an answer of its own
+            _log.exception("cached answer not forgotten", run=call.purpose.run)
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._openai.close()

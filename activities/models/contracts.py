@@ -43,6 +43,8 @@ class Purpose:
     session: str | None = None
     rounds: int = 0
     """How often the activity had to wait for its turn before."""
+    version: str = ""
+    """The agent's: what another version was answered isn't used again."""
 
     @property
     def id(self) -> str:

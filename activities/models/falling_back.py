@@ -57,6 +57,10 @@ class ModelsInOrder:
         """Keep a usable answer for the same question to the model that gave it, if the agent allows that."""
         await self._client.remember(replace(call, model=self._models[0]), completion)
 
+    async def forget(self, call: ModelCall) -> None:
+        """Don't use an answer of the cache again: it is of no use."""
+        await self._client.forget(replace(call, model=self._models[0]))
+
     def _change(self, call: ModelCall, error: ApplicationError) -> None:
         left = self._models.pop(0)
         self.told.append(f"the model {left} was not to be had ({error.type}); {self._models[0]} was asked")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.storage import tables
@@ -23,7 +23,9 @@ from plangate.spending import MODELS, TOKENS, Beyond, Per, SpendingLimit, micros
 
 _TRIES = 10
 _KEPT = timedelta(days=40)
-"""Accounts and reservations that nothing touched for so long are of months that are over."""
+"""Accounts and reservations that nothing touched for so long are of days and months that are over."""
+_KEPT_LASTING = timedelta(days=400)
+"""The same of runs and conversations, which end on no date: what one that waits has spent stays spent."""
 
 
 @dataclass(frozen=True)
@@ -207,11 +209,18 @@ class Budgets:
             return await used(conn, accounts)
 
     async def sweep(self, *, now: datetime | None = None) -> None:
-        """Delete what is long over."""
-        before = (now or datetime.now(UTC)) - _KEPT
+        """Delete what is long over. Nothing is given back: nobody knows what a call that held it so long has cost."""
+        at = now or datetime.now(UTC)
+        reservations, accounts = tables.reservations.c, tables.accounts.c
         async with self._store.transaction() as conn:
-            await conn.execute(delete(tables.reservations).where(tables.reservations.c.at < before))
-            await conn.execute(delete(tables.accounts).where(tables.accounts.c.updated_at < before))
+            await conn.execute(delete(tables.reservations).where(_over(reservations.account, reservations.at, at)))
+            await conn.execute(delete(tables.accounts).where(_over(accounts.account, accounts.updated_at, at)))
+
+
+def _over(account: ColumnElement[str], touched: ColumnElement[datetime], now: datetime) -> ColumnElement[bool]:
+    """Whether an account's time is over, by its name (`SpendingLimit.account`) and when it was last touched."""
+    lasting = or_(*(account.like(f"%|{per.value}||%") for per in (Per.RUN, Per.SESSION)))
+    return and_(touched < now - _KEPT, or_(not_(lasting), touched < now - _KEPT_LASTING))
 
 
 def _id(limit: SpendingLimit) -> str:

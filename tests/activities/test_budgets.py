@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from activities.storage import budgets
+from activities.storage import budgets, tables
 from activities.storage.budgets import Budgets, Line, Refused
 from activities.storage.store import Store, UsageRow
 from plangate.spending import MODELS, TOKENS, Beyond, Per, SpendingLimit, micros
@@ -200,3 +200,49 @@ async def test_what_is_long_over_is_swept(store: Store) -> None:
     assert (len(await spent(store)), await held(store)) == (1, 1)
     await Budgets(store).sweep(now=NOW + timedelta(days=41))
     assert (len(await spent(store)), await held(store)) == (0, 0)
+
+
+async def test_a_run_and_a_conversation_that_wait_for_long_have_spent_what_they_have_spent(store: Store) -> None:
+    limits = [budget(5, Per.RUN), budget(5, Per.SESSION), budget(5, Per.MONTH), budget(5, Per.USER_DAY)]
+    await take(store, "k", *(line(limit, 4, user="a|run||b") for limit in limits))
+    await Budgets(store).sweep(now=NOW + timedelta(days=100))
+    assert set(await spent(store)) == {line(limit, 0).account for limit in limits[:2]}
+    assert await take(store, "k2", line(limits[0], 4)) == Refused(limits[0], micros(1))
+    await Budgets(store).sweep(now=NOW + timedelta(days=401))
+    assert (len(await spent(store)), await held(store)) == (0, 0)
+
+
+async def test_what_a_dead_run_holds_is_given_back_once_whoever_sweeps_and_settles_at_once(
+    store: Store, other: Store
+) -> None:
+    day = budget(10)
+    await take(store, "lives", line(day, 2, run="lives"))
+    await take(store, "dead", line(day, 3, run="dead"))
+
+    async def give_back(where: Store) -> None:
+        await where.together(lambda conn: budgets.release(conn, "dead"))
+
+    again = [work for where in (store, other) for work in (give_back(where), Budgets(where).sweep(now=NOW))]
+    await asyncio.gather(*again)
+    await give_back(other)
+    assert list((await spent(store)).values()) == [2]
+    assert await held(store) == 1
+
+
+async def test_what_nobody_gave_back_stays_spent_when_it_is_swept_and_is_not_given_back_later(
+    store: Store, other: Store
+) -> None:
+    """A model call whose worker and run died: it may have been billed."""
+    session = budget(10, Per.SESSION, of=MODELS, unit="USD")
+    await take(store, "model:r:plan:0:0", line(session, 3))
+    late = NOW + timedelta(days=401)
+    await store.together(lambda conn: _touch(conn, late))  # the conversation goes on
+    await asyncio.gather(*(Budgets(where).sweep(now=late) for where in (store, other)))
+    assert (list((await spent(store)).values()), await held(store)) == ([3], 0)
+    for where in (store, other):
+        await where.together(lambda conn: budgets.settle(conn, "model:r:plan:0:0", {"USD": 0}))
+    assert list((await spent(store)).values()) == [3]
+
+
+async def _touch(conn: budgets.AsyncConnection, at: datetime) -> None:
+    await conn.execute(tables.accounts.update().values(updated_at=at))
