@@ -55,10 +55,10 @@ class DeclinedTopic(BaseModel):
     line: int = 0
 
 
-def words_of(text: str) -> list[str]:
-    """The stems of a text's words in their order, with `STOP` where sentences and lines end."""
+def words_of(text: str, most: int | None = None) -> list[str]:
+    """The stems of a text's words in their order, with `STOP` where sentences and lines end; `most` of them."""
     plain = fold(text).replace("e-mail", "email").replace("’", "'")
-    return [STOP if word in ".!?;\n" else stem(word) for word in _WORD.findall(plain)]
+    return [STOP if word in ".!?;\n" else stem(word) for word in _WORD.findall(plain)[:most]]
 
 
 def list_items(prose: str) -> list[str]:

@@ -38,8 +38,10 @@ def in_scope(asked: Asked) -> Verdict | None:
     """
     if not asked.agent.scope.declines or asked.request.plan is not None or asked.request.input:
         return None
+    if len(asked.text.split(None, _MOST_WORDS)) > _MOST_WORDS:
+        return None
     reader = _reader_of(asked.agent.scope)
-    words = words_of(asked.text)
+    words = words_of(asked.text, _MOST_WORDS + 1)
     found = _find(words, reader) if len(words) <= _MOST_WORDS else None
     if found is None:
         return None

@@ -6,7 +6,7 @@ import base64
 import binascii
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import unquote
 
 MOST = 40
@@ -78,11 +78,11 @@ _LONG_RUN = re.compile(r"[A-Za-z0-9+/_-]{16}")
 _HEX_RUN = re.compile(
     r"[0-9a-fA-F]{2}[ :,-]?(?:0x|\\x)?[0-9a-fA-F]{2}[ :,-]?(?:0x|\\x)?[0-9a-fA-F]{2}[ :,-]?(?:0x|\\x)?[0-9a-f]{2}"
 )
-_MAY = {
+_MAY: dict[str, Callable[[str], bool]] = {
     "base64": lambda text: _LONG_RUN.search(text) is not None,
     "hexadecimal": lambda text: _HEX_RUN.search(text) is not None,
-    "percent escapes": lambda text: "%" in text,
-    "HTML entities": lambda text: "&" in text,
+    "percent escapes": lambda text: text.count("%") >= 3,
+    "HTML entities": lambda text: text.count("&") >= 4,
     "Unicode escapes": lambda text: "\\u" in text,
     "binary": lambda text: "0" in text and "1" in text,
 }

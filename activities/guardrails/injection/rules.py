@@ -166,33 +166,40 @@ def _leak(reading: Reading, tools: Collection[str]) -> Hit | None:
     return None
 
 
-_DELIMITERS = re.compile(
+_MARKS = re.compile(
     r"<\|[a-z_]{2,20}\|>|\[/?inst\]|<</?sys>>|</?s>\s?\["
     r"|<\s?/?\s?(?:system|instructions?|context|request|progress|results|assistant|admin|developer|prompt|untrusted|data)"
     r"(?:\s[^<>\n]{0,60})?>"
     r"|^[ \t]{0,4}#{1,4}[ \t]{0,4}(?:system|instructions?|new instructions?|response|assistant)[ \t]?:?[ \t]?$"
-    r"|^[ \t\-=_*#\[({]{0,20}(?:end|begin|start) of (?:the )?"
-    r"(?:user|customer|system|request|input|prompt|instructions?|message|conversation|context|data)\b"
-    r"|```\s?(?:system|instructions?|prompt)\b|^[ \t]{0,4}\[(?:system|developer|admin)[^\]\n]{0,40}\]|\bbegin (?:system|admin)\b"
-    r"|\{\{\s?#?(?:system|user|assistant)|</?(?:tool_call|function_call|tool_response|function_results)>|\n\n(?:human|assistant):",
+    r"|```\s?(?:system|instructions?|prompt)\b|^[ \t]{0,4}\[(?:system|developer|admin)[^\]\n]{0,40}\]"
+    r"|\{\{\s?#?(?:system|user|assistant)|</?(?:tool_call|function_call|tool_response|function_results)>",
     re.MULTILINE,
 )
-_TITLES = re.compile(
+_MARK_SIGNS = re.compile(r"[<\[#`{]")
+_BOUNDS = _Phrases(
+    "begin start end human assistant",
+    r"^[ \t\-=_*#\[({]{0,20}(?:end|begin|start) of (?:the )?"
+    r"(?:user|customer|system|request|input|prompt|instructions?|message|conversation|context|data)\b"
+    r"|\bbegin (?:system|admin)\b|\n\n(?:human|assistant):",
+)
+_TITLES = _Phrases(
+    "system instruction instructions developer begin end",
     r"(?<!#)#{2,4}\s?(?:system|instructions?)\s?:|(?<![-=#*])[-=#*]{3,40}\s?(?:end|begin) of\b"
     r"|(?:^|[.,!?]\s)(?:system|developer)\s?:\s\w+ \w+ \w+",
-    re.MULTILINE,
 )
+_SPEAKERS = frozenset(("system", "assistant", "human", "ai", "user", "model", "developer"))
 _TURNS = re.compile(
     r"^[ \t*_]{0,6}(system|assistant|human|ai|user|model|developer)[*_]{0,2}[ \t]?[:>][^/]", re.MULTILINE
 )
 
 
 def _delimiters(reading: Reading, tools: Collection[str]) -> Hit | None:
-    if found := _DELIMITERS.search(reading.text):
+    found = _MARKS.search(reading.text) if _MARK_SIGNS.search(reading.text) else None
+    if found := found or _BOUNDS.search(reading):
         return Hit(5, f"imitates the marks between its instructions and the request ({found[0].strip()[:20]!r})")
-    if _TITLES.search(reading.text):
+    if _TITLES.search(reading):
         return Hit(5, "speaks as the system")
-    turns = _TURNS.findall(reading.text)
+    turns = _TURNS.findall(reading.text) if not _SPEAKERS.isdisjoint(reading.words) else []
     if len(turns) > 1 and len(set(turns)) > 1:
         return Hit(5, "imitates turns of a conversation")
     if turns and turns[0] in ("system", "developer"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from activities.guardrails.contracts import Asked
 from activities.guardrails.injection.concepts import Reading, read, unmasked
@@ -39,8 +40,9 @@ class Score:
 
 def screen(asked: Asked) -> Verdict | None:
     """Refuse a request with as many points of suspicion as the scope says, or more."""
-    score = score_of(asked.text, asked.agent.tools)
-    if score.points < asked.agent.scope.guardrails.injection_points:
+    enough = asked.agent.scope.guardrails.injection_points
+    score = score_of(asked.text, asked.agent.tools, enough=enough)
+    if score.points < enough:
         return None
     return Verdict(action=Action.BLOCK, rule=score.rule, reason=REASON, detail=in_words(score))
 
@@ -51,7 +53,14 @@ def in_words(score: Score) -> str:
     return f"{score.points} points: {hits}" if hits else "0 points"
 
 
-def score_of(text: str, tools: Collection[str] = (), rules: Sequence[Rule] = RULES, *, encoded: bool = True) -> Score:
+def score_of(
+    text: str,
+    tools: Collection[str] = (),
+    rules: Sequence[Rule] = RULES,
+    *,
+    encoded: bool = True,
+    enough: int | None = None,
+) -> Score:
     """Add up what the rules find.
 
     Args:
@@ -59,10 +68,15 @@ def score_of(text: str, tools: Collection[str] = (), rules: Sequence[Rule] = RUL
         tools: Names of the agent's tools.
         rules: All of them, apart from tests.
         encoded: Whether to look into what is encoded.
+        enough: Points with which what is encoded needn't be looked into any more.
     """
     reading = read(text)
     hits = _hits(reading, tools, rules)
-    inside = _inside(reading, text, tools, rules, _DEPTH) if encoded else None
+    known = sum(points for points, _ in hits.values())
+    if enough is not None and known >= enough:
+        encoded = False
+    needed = None if enough is None else enough - known
+    inside = _inside(reading, text, tools, rules, _DEPTH, needed) if encoded else None
     if inside:
         hits[ENCODED] = inside
     ordered = dict(sorted(hits.items(), key=lambda each: -each[1][0]))
@@ -79,17 +93,19 @@ def _hits(reading: Reading, tools: Collection[str], rules: Sequence[Rule]) -> di
 
 
 def _inside(
-    reading: Reading, text: str, tools: Collection[str], rules: Sequence[Rule], depth: int
+    reading: Reading, text: str, tools: Collection[str], rules: Sequence[Rule], depth: int, needed: int | None
 ) -> tuple[int, str] | None:
-    """The strongest finding in what is encoded or masked."""
+    """The strongest finding in what is encoded or masked; or the first with as many points as are needed."""
     best: tuple[int, str] | None = None
-    pieces = [*decoded(text), *((reading.disguised[0], plain) for plain in unmasked(text, reading.disguised))]
-    for name, plain in pieces:
+    masked = ((reading.disguised[0], plain) for plain in unmasked(text, reading.disguised))
+    for name, plain in chain(decoded(text), masked):
         inner = read(plain)
         points = sum(points for points, _ in _hits(inner, tools, rules).values())
-        if depth > 1 and (deeper := _inside(inner, plain, tools, rules, depth - 1)):
+        if depth > 1 and (deeper := _inside(inner, plain, tools, rules, depth - 1, needed)):
             points = max(points, deeper[0])
         if points and (best is None or points > best[0]):
             # Nobody encodes what may be read.
             best = (max(points, 5) if points > 1 else points, f"hides it: {name}")
+            if needed is not None and best[0] >= needed:
+                break
     return best
