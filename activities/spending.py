@@ -105,7 +105,7 @@ class Spending:
             Line(
                 account=limit.account(at=at, **whose),  # type: ignore[arg-type]
                 limit=limit,
-                micros=_amount(limit, args),
+                micros=amount_of(limit, args),
                 agreed=limit.rule in agreed and limit.then.action is Action.ASK,
                 **whose,  # type: ignore[arg-type]
             )
@@ -155,7 +155,7 @@ def _over(line: Line, left: int) -> Verdict:
     return over_budget(line.limit, line.micros, left)
 
 
-def _amount(limit: SpendingLimit, args: Mapping[str, Any]) -> int:
+def amount_of(limit: SpendingLimit, args: Mapping[str, Any]) -> int:
     """What a call moves: the sum of what its argument says. What is no amount is more than any budget."""
     found: list[Any] = [args]
     for part in limit.argument.split("."):

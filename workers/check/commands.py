@@ -6,6 +6,7 @@ can't be read, 70 a defect of Plangate. With `--json` one JSON object is written
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import sys
@@ -22,6 +23,7 @@ from plangate.errors import ErrorType, InvalidInput, PlangateError
 from plangate.runs import RunRequest
 from workers.check import page
 from workers.check.plans import check_plan_file
+from workers.check.spending import budgets_of
 from workers.check.text_page import show_text
 from workers.check.texts import check_text
 
@@ -62,7 +64,9 @@ def check(
         _check_text(_text(text, file), _agent(agent, agents), as_json=as_json)
         return
     given = RunRequest(agent=agent, request=request, user=user, input=_object(input))
-    found = check_plan_file(plan, _agent(agent, agents), given, ModelAccessSettings())
+    loaded = _agent(agent, agents)
+    budgets = asyncio.run(budgets_of(loaded, given))
+    found = check_plan_file(plan, loaded, given, ModelAccessSettings(), budgets)
     if as_json:
         _write(found.data())
     else:

@@ -78,6 +78,7 @@ def _step(each: StepCheck) -> RenderableType:
     ):
         if text:
             rows.append(Text.assemble((f"{label:<4}  ", "dim"), (excerpt(text, 900), tone)))
+    rows += [Text.assemble(("limit ", "dim"), (excerpt(words, 300), "cyan")) for words in each.waits]
     rows += [Text(f"not right: {excerpt(problem)}", style="red") for problem in each.problems]
     return Panel(Group(*rows), title=title, title_align="left", border_style=style, box=box.ROUNDED, padding=(0, 1))
 
@@ -129,6 +130,8 @@ def _sums(found: PlanCheck) -> RenderableType:
     table.add_row("tool calls", f"{calls}{' and one for each item' if lists else ''}, of at most {most}")
     table.add_row("steps", f"{calls}, of at most {scope.limits.plan_steps}")
     table.add_row("models", _forecast(found.forecast))
+    for each in found.budgets:
+        table.add_row("budget", excerpt(each.words, 400))
     return table
 
 

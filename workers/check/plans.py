@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from activities.flowing import judge_flow, stricter
 from activities.guardrails.forecasting import forecast
 from activities.models.settings import ModelAccessSettings
 from plangate import expressions
+from plangate.action_limits import LimitOf, strictest
 from plangate.errors import PlangateError
 from plangate.forecasts import Forecast
 from plangate.lineage import plain_lineage
@@ -21,6 +22,7 @@ from plangate.provenance import Provenance
 from plangate.runs import RunRequest
 from plangate.toolkit import Effect
 from workers.agents.plan_files import CheckedPlan, PlannedStep, check_plan, read_plan
+from workers.check.spending import BudgetCheck, limits_later, refers, spend
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class StepCheck:
     fallback: bool = False
     problems: list[str] = field(default_factory=list)
     """Mistakes of arguments that are known already."""
+    waits: list[str] = field(default_factory=list)
+    """Limits and budgets that are decided when a reference's value is known, in words."""
 
     def data(self) -> dict[str, Any]:
         """For `--json`."""
@@ -56,6 +60,7 @@ class StepCheck:
             "reason": self.verdict.reason,
             "depends_on_results": self.depends,
             "problems": self.problems,
+            "later": self.waits,
             "when": self.step.when,
             "for_each": self.step.for_each,
             "provenance": [
@@ -73,6 +78,7 @@ class PlanCheck:
     checked: CheckedPlan
     steps: list[StepCheck] = field(default_factory=list)
     forecast: Forecast = field(default_factory=Forecast)
+    budgets: list[BudgetCheck] = field(default_factory=list)
 
     @property
     def problems(self) -> list[tuple[int | None, PlanProblem]]:
@@ -101,12 +107,19 @@ class PlanCheck:
             "steps": [each.data() for each in self.steps],
             "gates": len(self.asks),
             "refused": len(self.blocked),
+            "budgets": [each.data() for each in self.budgets],
             "limits": self.agent.scope.limits.model_dump(mode="json"),
             "forecast": self.forecast.model_dump(mode="json"),
         }
 
 
-def check_plan_file(file: str, agent: LoadedAgent, request: RunRequest, models: ModelAccessSettings) -> PlanCheck:
+def check_plan_file(
+    file: str,
+    agent: LoadedAgent,
+    request: RunRequest,
+    models: ModelAccessSettings,
+    budgets: Sequence[BudgetCheck] = (),
+) -> PlanCheck:
     """Check a plan file.
 
     Args:
@@ -114,6 +127,7 @@ def check_plan_file(file: str, agent: LoadedAgent, request: RunRequest, models: 
         agent: The agent that is to carry it out.
         request: What a person would have asked, and as whom: it says what they name.
         models: Which models would be called, for the forecast.
+        budgets: What it would count against; see `workers.check.spending.budgets_of`.
 
     Raises:
         InvalidInput: When the file can't be read.
@@ -129,7 +143,9 @@ def check_plan_file(file: str, agent: LoadedAgent, request: RunRequest, models: 
         steps.append(_of_call(agent, plan, each, request, counts, fallback=False))
         if each.step.fallback is not None and each.step.fallback.tool is not None:
             steps.append(_of_call(agent, plan, each, request, counts, fallback=True))
-    return PlanCheck(agent, checked, steps, forecast(agent, planned, models))
+    expected = forecast(agent, planned, models)
+    judged, spent = spend(steps, budgets, expected)
+    return PlanCheck(agent, checked, judged, expected, spent)
 
 
 def _of_call(
@@ -153,9 +169,10 @@ def _of_call(
         args=args,
         verdict=stricter(verdict, flow),
         provenance=found,
-        depends="" if verdict.action is not Action.ALLOW else depends,
+        depends=depends,
         fallback=fallback,
         problems=problems,
+        waits=limits_later(agent, tool, args),
     )
 
 
@@ -169,8 +186,13 @@ def _by_scope(
             return agent.verdict(tool, bind_arguments(agent.tool(tool), dict(args)), user=user, nth=nth), "", []
         except PlangateError as error:
             return Verdict(action=Action.BLOCK, rule="binding", reason=error.message), "", error.details
+    limits = [
+        each.verdict(args, user=user, nth=nth)
+        for each in agent.scope.actions_of(tool)
+        if each.of is LimitOf.CALLS or (each.argument.partition(".")[0] in args and not refers(args, each.argument))
+    ]
     fields = {condition.field.partition(".")[0] for condition in rule.when}
     open_ones = [name for name in fields if any(True for _ in expressions.references(args.get(name)))]
     if open_ones:
-        return Verdict(action=Action.ALLOW, rule=f"scope.tools.{tool}"), rule.text, []
-    return rule.verdict(tool, args), "", []
+        return strictest([Verdict(action=Action.ALLOW, rule=f"scope.tools.{tool}"), *limits]), rule.text, []
+    return strictest([rule.verdict(tool, args), *limits]), "", []
