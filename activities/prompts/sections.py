@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from activities.guardrails.injection.lexicon import LOOKALIKES
 from plangate.provenance import Trust
 from plangate.toolkit import Tool
 from plangate.visible import harmless
 
-_TAG = re.compile(r"<(?=\s*/?\s*(?:context|request|progress|results)\b)", re.IGNORECASE)
+_TAGS = ("context", "request", "progress", "results")
+_ANGLE = re.compile("[<\uff1c\ufe64\u2039\u3008\u300a\u27e8\u276e\u2770\u02c2\u1438\u2329]")
+"""What opens a tag, and what looks like it."""
+_AHEAD = 80
+"""Characters behind it in which a tag's name has to be whole."""
 
 
 @cache
@@ -24,7 +30,16 @@ def fixed_text(name: str) -> str:
 
 def text_section(name: str, text: str) -> str:
     """A section with a text from outside. What imitates a section's tag has its `<` written as `&lt;`."""
-    return _section(name, _TAG.sub("&lt;", text))
+    return _section(name, _ANGLE.sub(lambda found: "&lt;" if _names_a_section(text, found.end()) else found[0], text))
+
+
+def _names_a_section(text: str, at: int) -> bool:
+    """Whether a section's name stands behind an angle bracket, also with other signs or hidden characters in it.
+
+    It is read as a model may read it: without accents, in plain letters, whatever script they are taken from.
+    """
+    ahead = unicodedata.normalize("NFKD", text[at : at + _AHEAD]).casefold().translate(LOOKALIKES)
+    return "".join(char for char in ahead if char.isalpha()).startswith(_TAGS)
 
 
 def json_section(name: str, value: Any) -> str:
