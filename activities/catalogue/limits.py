@@ -31,17 +31,22 @@ def check_limits(scope: Scope, found: ToolsFound, problems: Problems) -> None:
     currencies: dict[tuple[str, str], tuple[str, int]] = {}
     limits: list[ActionLimit | SpendingLimit] = [*scope.actions, *(each for each in scope.spending if each.tool)]
     for limit in sorted(limits, key=lambda each: each.line):
-        for problem in _problems(limit, scope, found, currencies):
+        for problem in _problems(limit, scope, found.tools, currencies):
             problems.add(SCOPE_FILE, limit.line, f"the limit of {limit.tool} {limit.argument}: {problem}")
+
+
+def problems_of_budget(limit: SpendingLimit, scope: Scope, tools: Mapping[str, Tool]) -> list[str]:
+    """The same of a budget for money that isn't of the scope file."""
+    return list(_problems(limit, scope, tools, {}))
 
 
 def _problems(
     limit: ActionLimit | SpendingLimit,
     scope: Scope,
-    found: ToolsFound,
+    tools: Mapping[str, Tool],
     currencies: dict[tuple[str, str], tuple[str, int]],
 ) -> Iterator[str]:
-    entry, tool = scope.tools.get(limit.tool), found.tools.get(limit.tool)
+    entry, tool = scope.tools.get(limit.tool), tools.get(limit.tool)
     if entry is None:
         hint = suggestion(limit.tool, scope.tools) or ", so it limits nothing"
         yield f"the table of tools has no {limit.tool!r}{hint}"

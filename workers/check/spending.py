@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from activities.catalogue import LoadedAgent
 from activities.spending import amount_of, over_budget
-from activities.storage.budgets import Budgets
+from activities.storage.budgets import Budgets, Line, spent_before
 from activities.storage.engine import configured_url, parse_url
 from activities.storage.store import Store
 from plangate import expressions
@@ -87,6 +87,11 @@ async def budgets_of(agent: LoadedAgent, request: RunRequest) -> list[BudgetChec
             ]
             accounts = [limit.account(run="", agent=agent.name, at=now, **whose) for limit in limits]
             used = await table.used(accounts) if accounts else {}
+            async with store.reading() as conn:
+                for limit, account in zip(limits, accounts, strict=True):
+                    if account not in used:  # it begins with what models have cost so far
+                        row = Line(account, limit, 0, agent.name, "", request.user, request.session)
+                        used[account] = await spent_before(conn, row, now=now)
     except (PlangateError, InvalidInput, SQLAlchemyError, OSError) as error:
         _log.debug("budgets not read", error=repr(error))
         return unknown

@@ -24,6 +24,7 @@ from plangate.errors import ErrorType, InvalidInput, PlangateError
 from plangate.spending import MODELS, Beyond, Per, SpendingLimit, parse_amount
 from workers.connection import data_folder
 from workers.costs import pages
+from workers.costs.known import require_known
 from workers.costs.pages import BudgetLine
 from workers.telling import EXIT_USAGE, person, run_command, tell, write
 
@@ -110,11 +111,13 @@ def set_(
                     raise PlangateError("there is no such budget", type=ErrorType.INVALID_INPUT)
                 tell(as_json, {"removed": True, "of": of, "per": limit.per.value}, "Removed.")
                 return
+            await require_known(store, limit)
             now = datetime.now(UTC)
             before = await table.put(limit, at=now)
         line = BudgetLine(limit=limit, source=who, set_at=now)
         was = f" (before: {before.words}, set by {before.set_by})" if before else ""
-        tell(as_json, line.data(), f"Set: {limit.words}{was}.")
+        whose = f" of {limit.agent}" if limit.agent else ""
+        tell(as_json, line.data(), f"Set: {limit.words}{whose}{was}.")
 
     asyncio.run(work())
 
