@@ -10,7 +10,6 @@ import argparse
 import dataclasses
 import json
 import random
-import re
 import statistics
 import sys
 import time
@@ -28,11 +27,10 @@ from plangate.runs import RunRequest
 from tests.guardrails.corpora.attacks import attacks
 from tests.guardrails.corpora.filling import Sample
 from tests.guardrails.corpora.harmless import harmless
+from tests.guardrails.pages import put
 
 SIZE, TARGET_MS, SEED = 10_240, 5.0, 21
 """Bytes of a text; the target for all guardrails together; the seed of the texts."""
-PAGE = Path("docs/guardrails.md")
-BEGIN, END = "<!-- screening: begin -->", "<!-- screening: end -->"
 _WORDS = [
     "order",
     "teapot",
@@ -152,9 +150,7 @@ def main() -> None:
     options = parser.parse_args()
     found = table(timings(max(options.rounds, 2)))
     if options.write_docs:
-        page = PAGE.read_text(encoding="utf-8")
-        new = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n\n{found}\n\n{END}", page, flags=re.DOTALL)
-        PAGE.write_text(new, encoding="utf-8")
+        put("screening", found)
     else:
         sys.stdout.write(found + "\n")
 

@@ -6,22 +6,19 @@ With `--write-docs` the table goes into docs/guardrails.md; with `--missed` ever
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from activities.guardrails import grounding
 from activities.guardrails.contracts import Answered, Guardrail
 from activities.guardrails.judging import judge_text
 from activities.guardrails.registry import OUTPUT
 from tests.guardrails.corpora.answers import Sample, samples
+from tests.guardrails.pages import put
 
 TUNED, HELD_OUT = 21, 83
-PAGE = Path(__file__).parents[2] / "docs" / "guardrails.md"
-BEGIN, END = "<!-- answers: begin -->", "<!-- answers: end -->"
 
 
 @dataclass
@@ -126,9 +123,7 @@ def main() -> None:
         for each in sets:
             sys.stdout.write("\n".join(measure(each).mistakes) + "\n")
     elif options.write_docs:
-        page = PAGE.read_text(encoding="utf-8")
-        new = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n\n{table()}\n\n{END}", page, flags=re.DOTALL)
-        PAGE.write_text(new, encoding="utf-8")
+        put("answers", table())
     else:
         sys.stdout.write(f"{table()}\n\n{speed():.1f} ms for an answer of 2 KB with 20 results\n")
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from activities.guardrails.pii.finding import Detector, detectors, find
 from plangate.guardrails import PersonalKind
 from tests.guardrails.corpora.personal import texts
+from tests.guardrails.pages import put
 
 TUNED, HELD_OUT = 31, 97
-PAGE = Path("docs/guardrails.md")
-BEGIN, END = "<!-- personal data: begin -->", "<!-- personal data: end -->"
 
 
 @dataclass
@@ -90,8 +87,7 @@ def main() -> None:
         measure(TUNED, missed=missed)
         sys.stdout.write("\n".join(missed) + "\n")
     if options.write_docs:
-        page = PAGE.read_text()
-        PAGE.write_text(re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n\n{table()}\n\n{END}", page, flags=re.DOTALL))
+        put("personal data", table())
     else:
         sys.stdout.write(table() + "\n")
 

@@ -6,7 +6,6 @@ Each text goes through the whole line-up, as in `admit`, with the scope file of 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -26,11 +25,10 @@ from tests.guardrails.corpora.filling import Sample
 from tests.guardrails.corpora.harmless import harmless
 from tests.guardrails.corpora.naughty import naughty, oversized, usual
 from tests.guardrails.corpora.off_topic import mentioned, off_topic
+from tests.guardrails.pages import put
 
 TUNED, HELD_OUT = 21, 87
 """Seeds of the two halves: tuned templates are filled with the first, held-out ones with the second."""
-PAGE = Path("docs/guardrails.md")
-BEGIN, END = "<!-- input: begin -->", "<!-- input: end -->"
 SETS: dict[str, Callable[[int], Iterable[Sample]]] = {
     "injections: direct, indirect, encoded, 12 languages": attacks,
     "out of scope": off_topic,
@@ -84,9 +82,8 @@ def measure(
     return scores
 
 
-def table() -> str:
+def table(tuned: dict[str, Score], held: dict[str, Score]) -> str:
     """Both halves, by set and by rule, as two tables of Markdown."""
-    tuned, held = measure(False), measure(True)
     lines = ["| Set | Texts, tuned | Refused | Texts, held out | Refused |", "|---|---|---|---|---|"]
     for name, a in tuned.items():
         b = held[name]
@@ -111,10 +108,9 @@ def main() -> None:
         found = [line for held_out in (False, True) for score in measure(held_out).values() for line in score.other]
         sys.stdout.write("\n".join(found) + "\n")
     if options.write_docs:
-        page = PAGE.read_text()
-        PAGE.write_text(re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n\n{table()}\n\n{END}", page, flags=re.DOTALL))
+        put("input", table(measure(False), measure(True)))
     else:
-        sys.stdout.write(table() + "\n")
+        sys.stdout.write(table(measure(False), measure(True)) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import time
 from datetime import date
 from decimal import Decimal
@@ -16,7 +15,6 @@ from activities.guardrails.confidence import confidence, weighed
 from activities.guardrails.contracts import Answered, Changed
 from activities.guardrails.facts import Sort, facts_in
 from activities.guardrails.grounding import grounded
-from activities.guardrails.judging import judge_text
 from activities.guardrails.numerals import number
 from activities.guardrails.wording import worded
 from plangate.guardrails import Claims, GuardrailSettings, Unsupported
@@ -25,7 +23,7 @@ from plangate.runs import Outcome, StepReport, StepStatus
 from plangate.tasks import Answer
 from tests.activities.model_fixtures import StubAgent
 from tests.guardrails.corpora.answers import NOT_CLAIMS_TUNED, Writes
-from tests.guardrails.corpora.worlds import ROOT, Order, World
+from tests.guardrails.corpora.worlds import Order, World
 
 WORLD = World(
     own=Order("4711", 62.0, date(2026, 3, 3), "Wren teapot"),
@@ -193,15 +191,6 @@ def test_a_low_confidence_hands_over_only_when_the_scope_says_so() -> None:
     assert not weighed(answer, task, 0.8).hand_over
     held = weighed(answer, task, 0.9)
     assert (held.text, held.hand_over, held.verdicts[-1].rule) == ("", True, "confidence.low")
-
-
-def test_the_pages_example_of_a_guardrail_works() -> None:
-    page = (ROOT / "docs" / "guardrails.md").read_text("utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    names: dict[str, Any] = {}
-    exec(compile(code, "docs/guardrails.md", "exec", dont_inherit=True), names)
-    judged = judge_text(subject("Hello! Bye!"), [names["CALM"]])
-    assert (judged.text, [verdict.rule for verdict in judged.verdicts]) == ("Hello. Bye.", ["calm.marks"])
 
 
 @pytest.mark.parametrize(

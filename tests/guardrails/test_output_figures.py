@@ -13,6 +13,7 @@ from activities.guardrails.registry import OUTPUT
 from tests.guardrails import output_report
 from tests.guardrails.corpora.answers import samples
 from tests.guardrails.output_report import HELD_OUT, TUNED, Scores, measure
+from tests.guardrails.pages import PAGE
 
 
 @cache
@@ -33,7 +34,7 @@ def test_the_page_has_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {False: scores(held_out=False), True: scores(held_out=True)}
     monkeypatch.setattr(output_report, "measure", lambda held: known[held])
     monkeypatch.setattr(output_report, "samples", lambda seed, *, held_out: held_out)
-    assert output_report.table() in output_report.PAGE.read_text("utf-8")
+    assert output_report.table() in PAGE.read_text("utf-8")
 
 
 def few() -> Scores:
