@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, computed_field
 from sqlalchemy import ColumnElement, case, func, select
 
 from activities.storage import tables
@@ -31,6 +31,14 @@ class CostRow(BaseModel):
     """What was expected before these calls."""
     compared_tokens: int = 0
     """Tokens of the calls that a forecast was made for."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def forecast_error(self) -> float | None:
+        """How far the forecast of tokens was off, as a share of what was used: 0.2 for a fifth too much."""
+        if not self.forecast_tokens or not self.compared_tokens:
+            return None
+        return round((self.forecast_tokens - self.compared_tokens) / self.compared_tokens, 4)
 
 
 class AlertRow(BaseModel):

@@ -44,18 +44,23 @@ def said(capsys: pytest.CaptureFixture[str], *args: str, code: int = 0) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
-def test_costs_are_summed_up_and_unknown_ones_counted(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_costs_are_summed_up_and_unknown_ones_counted(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     days = said(capsys, "cost", "--by", "day")["rows"]
     assert [(row["cost_usd"], row["calls"], row["unpriced_calls"], row["cached_calls"]) for row in days] == [
         (0.25, 1, 0, 0), (0.5, 3, 1, 1),
     ]  # fmt: skip
-    assert (days[1]["forecast_tokens"], days[1]["compared_tokens"]) == (240, 200)
+    assert (days[1]["forecast_tokens"], days[1]["compared_tokens"], days[1]["forecast_error"]) == (240, 200, 0.2)
     runs = said(capsys, "cost", "--by", "run", "--agent", "support", "--since", "12h")["rows"]
     assert {row["name"]: row["cost_usd"] for row in runs} == {"r1": None, "r2": 0}
+    assert {row["name"]: row["forecast_error"] for row in runs} == {"r1": 0.2, "r2": None}, "cached calls have none"
     assert main(["cost", "--by", "user"]) == 0
     shown = capsys.readouterr().out
     assert "█" in shown
     assert "1 unknown" in shown
+    assert "tokens +20%" in shown
     assert "+20%" in shown
 
 

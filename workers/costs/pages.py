@@ -52,9 +52,13 @@ def show_costs(rows: Sequence[CostRow], by: str) -> None:
     by_cost = any(row.cost_usd for row in rows)
     sizes = [(row.cost_usd or 0.0) if by_cost else row.input_tokens + row.output_tokens for row in rows]
     headings = (by.capitalize(), "Calls", "Tokens", "Cost", "Forecast")
-    cells = [_cells(row) for row in rows]
-    widths = [max(cell_len(line[place]) for line in (headings, *cells)) for place in range(len(headings))]
-    numbers, room = sum(widths[1:]), make_console().width - _GAP * len(headings) - 1
+    room = make_console().width - _GAP * len(headings) - 1
+    for error in (True, False):  # a narrow terminal has no room for it
+        cells = [_cells(row, error=error) for row in rows]
+        widths = [max(cell_len(line[place]) for line in (headings, *cells)) for place in range(len(headings))]
+        numbers = sum(widths[1:])
+        if numbers + 2 * _LEAST <= room:
+            break
     widths[0] = min(widths[0], max(_LEAST, room - numbers - _LEAST))
     plot = max(_LEAST, min(_WIDTH, room - numbers - widths[0]))
     table = make_table(headings[0])
@@ -69,10 +73,10 @@ def show_costs(rows: Sequence[CostRow], by: str) -> None:
     show(table, "", Text(words))
 
 
-def _cells(row: CostRow) -> tuple[str, ...]:
+def _cells(row: CostRow, *, error: bool) -> tuple[str, ...]:
     name = visible(row.name) if row.name is not None else "(none)"
     tokens = f"{row.input_tokens + row.output_tokens:,}"
-    return name, _calls(row), tokens, cost_words(row), _forecast(row)
+    return name, _calls(row), tokens, cost_words(row), _forecast(row, error=error)
 
 
 def _calls(row: CostRow) -> str:
@@ -90,14 +94,17 @@ def cost_words(row: CostRow) -> str:
 
 def forecast_words(row: CostRow) -> str:
     """How far the forecasts were off."""
-    if not row.forecast_tokens or not row.compared_tokens:
+    off = row.forecast_error
+    if off is None:
         return "There were no forecasts to compare with."
-    off = (row.forecast_tokens - row.compared_tokens) / row.compared_tokens
     return f"Forecast: {row.forecast_tokens:,} tokens, used: {row.compared_tokens:,} ({off:+.0%})."
 
 
-def _forecast(row: CostRow) -> str:
-    return f"${row.forecast_usd:,.4f}" if row.forecast_usd else f"{row.forecast_tokens:,} tokens"
+def _forecast(row: CostRow, *, error: bool) -> str:
+    """What was forecast, and by how much its tokens were more or fewer than those used."""
+    off = row.forecast_error
+    words = f"${row.forecast_usd:,.4f}" if row.forecast_usd else f"{row.forecast_tokens:,} tokens"
+    return words if off is None or not error else f"{words} {off:+.0%}"
 
 
 def bar(size: float, most: float, width: int = _WIDTH, *, plain: bool = False) -> str:
