@@ -11,7 +11,7 @@ from typing import Any
 from plangate.approvals import ApprovalRequest, GateStatus
 from plangate.handover import handover_lines
 from plangate.plans import Step
-from plangate.policy import Verdict
+from plangate.policy import Action, Verdict
 from plangate.runs import CallState, CallStatus, Outcome, RunState, StepReport, StepState, StepStatus, Usage
 
 _MARKS = {
@@ -164,18 +164,27 @@ def checklist(state: RunState) -> str:
 
 
 def _origins(gate: ApprovalRequest) -> list[str]:
-    """Where a gate's arguments come from, with what others wrote as code, which can't look like the page."""
+    """Where a gate's arguments come from, first those that are asked for and those with text of others; what others
+    wrote is code, which can't look like the page, and isn't said again when it is an argument as it stands above.
+    """
     lines = ["", "Where it comes from:", ""] if gate.provenance else []
-    for each in gate.provenance:
-        mark = "" if each.trusted else "⚠ "
-        lines.append(f"- `{_inline(each.argument)}`: {mark}`{_inline(each.brief)}`")
-        lines += [f"    - it says: `{_inline(text)}`" for text in each.excerpts]
+    told = {" ".join(value.split()) for value in gate.args.values() if isinstance(value, str)}
+    for each in sorted(gate.provenance, key=lambda one: (not one.rule, one.trusted)):
+        mark = "⚠ " if each.rule or not each.trusted else ""
+        others = "" if each.trusted else "text of others: "
+        says = "".join(f" — it says: `{_inline(text)}`" for text in each.excerpts if text not in told)
+        lines.append(f"- `{_inline(each.argument)}`: {mark}{others}`{_inline(each.brief)}`{says}")
     return lines
 
 
 def _line(text: str) -> str:
     """Text on one line: a plan's words can't look like another part of the page."""
     return " ".join(text.split())
+
+
+def _unended(text: str) -> str:
+    """A sentence on one line without its full stop, for what is put into a sentence or goes on."""
+    return _line(text).rstrip(".")
 
 
 def _inline(value: Any) -> str:
@@ -236,7 +245,7 @@ def in_plain_words(state: RunState, *, ended_at: datetime) -> str:
     lines += handover_lines(state)
     if state.error is not None:
         lines += ["", f"What went wrong: {state.error.message} ({state.error.type.value})"]
-    lines += ["", f"It used {cost(state.usage)}."]
+    lines += ["", f"It used {cost(state.usage)}." if state.usage.calls else "No model was asked."]
     return "\n".join(lines)
 
 
@@ -253,14 +262,13 @@ def guardrail_lines(verdicts: Sequence[Verdict], confidence: float | None, doubt
     lines = ["", "Guardrails:", ""] if verdicts else []
     for verdict in verdicts[:MAX_VERDICTS]:
         about = f" on {verdict.call}" if verdict.call else ""
-        detail = f" ({_line(verdict.detail)})" if verdict.detail else ""
-        lines.append(
-            f"- {verdict.action.value}{about} by {verdict.rule or verdict.guard}: {_line(verdict.reason)}{detail}"
-        )
+        detail = f" ({_unended(verdict.detail)})" if verdict.detail else ""
+        word = {Action.BLOCK: "refused", Action.CHANGE: "noted"}.get(verdict.action, verdict.action.value)
+        lines.append(f"- {word}{about} by {verdict.rule or verdict.guard}: {_unended(verdict.reason)}{detail}")
     if len(verdicts) > MAX_VERDICTS:
         lines.append(f"- … and {len(verdicts) - MAX_VERDICTS} more")
     if confidence is not None and doubts:
-        lines += ["", f"Confidence in the answer: {confidence:.2f}. {'; '.join(doubts)}."]
+        lines += ["", f"Confidence in the answer: {confidence:.2f}: {'; '.join(map(_unended, doubts))}."]
     return lines
 
 
@@ -268,7 +276,8 @@ def _ending(item: StepReport) -> str:
     count = f" ({item.done_calls} of {item.calls})" if item.calls > 1 else ""
     if item.reason.startswith(item.status.value):  # "rejected by ada" says it already
         return f"{item.reason}{count}"
-    return f"{item.status.value}{count}{f': {item.reason}' if item.reason else ''}"
+    word = "not begun" if item.status is StepStatus.PENDING else item.status.value  # the run is over: it won't be
+    return f"{word}{count}{f': {item.reason}' if item.reason else ''}"
 
 
 def _decisions(state: RunState) -> list[str]:

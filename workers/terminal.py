@@ -6,7 +6,11 @@ import sys
 
 from rich import box
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
+
+from plangate.visible import visible
 
 _ASCII_HEAD = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 
@@ -38,6 +42,28 @@ def make_table(*headings: str) -> Table:
     for heading in headings:
         table.add_column(heading, overflow="fold")
     return table
+
+
+def indented(text: RenderableType, by: int = 2) -> Padding:
+    """A text whose lines all begin further right."""
+    return Padding(text, (0, 0, 0, by), expand=False)
+
+
+def item(mark: str, text: RenderableType) -> Table:
+    """An item of a list; its further lines begin below its first word."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row(mark, text)
+    return grid
+
+
+def markdown(text: str) -> list[RenderableType]:
+    """The lines of a run's summary (Markdown): its lists as lists, without the empty lines that only Markdown needs."""
+    parts: list[RenderableType] = []
+    for line in visible(text).splitlines():
+        plain = Text(line.removeprefix("- "))
+        if line.strip():
+            parts.append(item("-", plain) if line.startswith("- ") else plain)
+    return parts
 
 
 def ascii_only() -> bool:

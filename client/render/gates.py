@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -29,7 +27,7 @@ def gate_box(gate: ApprovalRequest, *, command: bool = False) -> RenderableType:
     rows.add_row("tool", Text(clean(gate.tool)))
     rows.add_row("with", _arguments(gate))
     if gate.provenance:
-        rows.add_row("from", origins(gate.provenance))
+        rows.add_row("from", origins(gate))
     if gate.user:
         rows.add_row("for", Text(clean(gate.user)))
     if gate.reason:
@@ -61,17 +59,24 @@ def _arguments(gate: ApprovalRequest) -> RenderableType:
     return table
 
 
-def origins(provenance: Sequence[Provenance]) -> RenderableType:
-    """Where arguments come from, those with text of others first; of that an excerpt between quotes, once."""
+def origins(gate: ApprovalRequest) -> RenderableType:
+    """Where arguments come from, first those that a person is asked for and those with text of others; of such text an
+    excerpt between quotes, once, and not where it is the argument as it stands above.
+    """
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    told: set[str] = set()
-    for each in sorted(provenance, key=lambda one: one.trusted):
-        style = "dim" if each.trusted else "yellow"
-        table.add_row(Text(clean(each.argument), style=style), Text(clean(each.brief), style=style))
+    told = {" ".join(show_value(value).split()) for value in gate.args.values()}
+    for each in sorted(gate.provenance, key=lambda one: (not one.rule, one.trusted)):
+        style = "dim" if each.trusted and not each.rule else "yellow"
+        table.add_row(Text(clean(each.argument), style=style), Text(clean(whose(each)), style=style))
         for text in each.excerpts:
             if text not in told:
                 table.add_row("", Text(f"“{clean(text)}”", style="italic"))
         told.update(each.excerpts)
     return table
+
+
+def whose(provenance: Provenance) -> str:
+    """Where an argument comes from, in words; of text of others, that it is."""
+    return provenance.brief if provenance.trusted else f"text of others: {provenance.brief}"

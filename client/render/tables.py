@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client.listing import RunLine
+from client.render.gates import whose
 from client.render.text import clean, local_time, short, show_value, since
 from plangate.approvals import ApprovalRequest
 from plangate.runs import Event
@@ -82,6 +83,11 @@ def print_inbox(console: Console, gates: list[ApprovalRequest]) -> None:
         asked = f"{clean(gate.agent)}" + (f" for {clean(gate.user)}" if gate.user else "")
         asked += f" · asked {since(gate.opened_at)} ago · until {local_time(gate.deadline)}"
         console.print(_indented(Text(asked, style="dim")))
+        if gate.reason:
+            console.print(_indented(Text(f"why: {short(gate.reason, 200)}")))
+        for each in gate.provenance:
+            if not each.trusted:
+                console.print(_indented(Text(f"{clean(each.argument)}: {short(whose(each), 200)}", style="yellow")))
         if gate.risk:
             console.print(_indented(Text(f"risk: {short(gate.risk, 200)}", style="red")))
         console.print(Text(f"  {clean(approve_command(gate))}", style="cyan"), soft_wrap=True)

@@ -107,7 +107,7 @@ def test_the_summary_says_what_guardrails_said() -> None:
     verdict = Verdict(action=Action.ASK, rule="later.one", reason="why\nso", detail="3 of 5", call="refund")
     lines = guardrail_lines([verdict], 0.5, ["a gap"])
     assert "- ask on refund by later.one: why so (3 of 5)" in lines
-    assert lines[-1] == "Confidence in the answer: 0.50. a gap."
+    assert lines[-1] == "Confidence in the answer: 0.50: a gap."
     assert guardrail_lines([], 1.0, []) == []
 
 

@@ -26,7 +26,7 @@ async def test_a_refused_answer_becomes_the_plain_one(desk: Desk, monkeypatch: p
     assert result.answer.startswith("No cats here.\n\nHere is what was done.\nDone:\n- ")
     assert "cat has" not in result.model_dump_json()
     assert [(verdict.guard, verdict.action) for verdict in result.verdicts] == [("output.cats", Action.BLOCK)]
-    assert "block by cats.any: No cats here." in result.summary
+    assert "refused by cats.any: No cats here" in result.summary
 
 
 async def test_another_customers_data_is_taken_out(desk: Desk) -> None:
@@ -35,5 +35,5 @@ async def test_another_customers_data_is_taken_out(desk: Desk) -> None:
     result = await desk.run(plan=plan, user="kim@example.com")
     assert result.answer == "Ask [e-mail address removed], card [card number removed]. You are kim@example.com."
     assert [(verdict.guard, verdict.rule) for verdict in result.verdicts] == [("output.personal", "pii.cards")]
-    assert "change by pii.cards: " in result.summary
+    assert "noted by pii.cards: " in result.summary
     assert "1 card number, 1 e-mail address" in result.summary

@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import RenderableType
+from rich.text import Text
 from sqlalchemy import Row
 
-from plangate.dead_letters import DeadLetter
+from plangate.dead_letters import DeadLetter, Deed
 from plangate.errors import ErrorPayload
 from plangate.redaction import redacted
 from plangate.runs import StepStatus
 from plangate.summary import in_plain_words, reports
+from plangate.visible import excerpt, visible
 from plangate.wording import short_duration
 from workers.dead_letters.outlook import Outlook, in_words
+from workers.terminal import indented, item, markdown, show
 
 
 def line(letter: DeadLetter) -> dict[str, Any]:
@@ -31,21 +33,22 @@ def line(letter: DeadLetter) -> dict[str, Any]:
 
 def show_list(letters: Sequence[DeadLetter], now: datetime) -> None:
     """The letters: for each who asked for what, and what went wrong."""
-    console = _console()
     if not letters:
-        console.print("There are no dead letters.")
+        show("There are no dead letters.")
         return
+    parts: list[RenderableType] = []
     for letter in letters:
         ago = short_duration((now - letter.failed_at).total_seconds())
-        user = f" · for {letter.user}" if letter.user else ""
-        head = f"{letter.state.value} · {letter.cause.value} {letter.failed_at:%Y-%m-%d %H:%M:%S} UTC, {ago} ago{user}"
-        console.print(f"[bold]{escape(letter.run)}[/bold]  {escape(head)}")
+        user = f" · for {visible(letter.user)}" if letter.user else ""
+        head = Text(visible(letter.run), style="bold")
+        head.append(f"  {letter.state.value} · {letter.cause.value}{user}", style="not bold")
+        step = f"{visible(letter.error.step)}: " if letter.error.step else ""
+        wrong = Text.assemble(step, (letter.error.type.value, "red"), f": {excerpt(letter.error.message, 200)}")
+        parts += [head, indented(Text(f"{letter.failed_at:%Y-%m-%d %H:%M:%S} UTC, {ago} ago", style="dim"))]
         if letter.request:
-            console.print(escape(f"  “{_one_line(letter.request)}”"))
-        step = f"{letter.error.step}: " if letter.error.step else ""
-        wrong = _one_line(letter.error.message, 200)
-        console.print(f"  {escape(step)}[red]{letter.error.type.value}[/red]: {escape(wrong)}\n")
-    console.print("See one with `plangate dead-letters show RUN`.")
+            parts.append(indented(Text(f"“{excerpt(letter.request, 100)}”", style="italic")))
+        parts += [indented(wrong), ""]
+    show(*parts, "See one with `plangate dead-letters show RUN`.")
 
 
 def letter_data(letter: DeadLetter, outlook: Outlook, effects: Mapping[str, Row[Any]]) -> dict[str, Any]:
@@ -71,30 +74,34 @@ def _effect(row: Row[Any]) -> dict[str, Any]:
 
 def show_letter(letter: DeadLetter, outlook: Outlook, effects: Mapping[str, Row[Any]]) -> None:
     """One letter, for people."""
-    console = _console()
-    console.print(f"[bold]{escape(letter.run)}[/bold]  {letter.state.value} · {letter.cause.value}")
+    head = Text(visible(letter.run), style="bold")
+    head.append(f"  {letter.state.value} · {letter.cause.value}", style="not bold")
+    parts: list[RenderableType] = [head, ""]
     if letter.run_state is not None:
-        console.print(escape(in_plain_words(letter.run_state, ended_at=letter.failed_at)))
+        parts += markdown(in_plain_words(letter.run_state, ended_at=letter.failed_at))
     else:
-        console.print(escape(f"Asked: {_one_line(letter.request)}"))
-    console.print("\n[bold]What failed[/bold]")
-    _show_error(console, letter.error, letter)
-    if effects:
-        console.print("\n[bold]Effects in the ledger[/bold]")
-    for row in effects.values():
-        console.print(f"- {escape(row.call)} ({escape(row.tool)}): [bold]{row.state}[/bold], attempts: {row.attempts}")
-    if letter.history:
-        console.print("\n[bold]What was done about it[/bold]")
-    for deed in letter.history:
-        why = f": {deed.reason}" if deed.reason else ""
-        by = f" by {deed.by}" if deed.by else ""
-        console.print(escape(f"- {deed.at:%Y-%m-%d %H:%M:%S} {deed.action}{by} {deed.detail}{why}"))
-    console.print("\n[bold]Resuming it[/bold]")
-    for words in in_words(letter, outlook):
-        console.print(f"- {escape(words)}")
+        parts.append(Text(f"Asked: {excerpt(letter.request, 100)}"))
+    parts += _section("What failed", _error_lines(letter.error, letter))
+    parts += _section(
+        "Effects in the ledger",
+        [f"{row.call} ({row.tool}): {row.state}, attempts: {row.attempts}" for row in effects.values()],
+    )
+    parts += _section("What was done about it", [_deed(deed) for deed in letter.history])
+    parts += _section("Resuming it", in_words(letter, outlook))
+    show(*parts)
 
 
-def _show_error(console: Console, error: ErrorPayload, letter: DeadLetter) -> None:
+def _section(title: str, lines: Sequence[str]) -> list[RenderableType]:
+    return ["", Text(title, style="bold"), *(item("-", Text(visible(line))) for line in lines)] if lines else []
+
+
+def _deed(deed: Deed) -> str:
+    why = f": {deed.reason}" if deed.reason else ""
+    by = f" by {deed.by}" if deed.by else ""
+    return f"{deed.at:%Y-%m-%d %H:%M:%S} {deed.action}{by} {deed.detail}".rstrip() + why
+
+
+def _error_lines(error: ErrorPayload, letter: DeadLetter) -> list[str]:
     lines = [f"{error.type.value}: {error.message}"]
     if error.step or error.attempted:
         lines.append(f"step {error.step or '?'}, {error.attempted or '?'}, attempts: {error.attempts}")
@@ -105,9 +112,7 @@ def _show_error(console: Console, error: ErrorPayload, letter: DeadLetter) -> No
         lines.append(f"trace: {letter.trace_id}")
     steps = reports(letter.run_state) if letter.run_state else []
     others = [each for each in steps if each.status is StepStatus.FAILED and each.id != error.step]
-    lines += [f"also failed: {each.id}: {each.reason}" for each in others]
-    for text in lines:
-        console.print(f"- {escape(text)}")
+    return lines + [f"also failed: {each.id}: {each.reason}" for each in others]
 
 
 def _input(error: ErrorPayload, letter: DeadLetter) -> Any:
@@ -120,12 +125,3 @@ def _input(error: ErrorPayload, letter: DeadLetter) -> Any:
         if call.error is not None and call.gate in state.gates:
             return state.gates[call.gate].args
     return next((step.args for step in state.plan.steps if step.id == error.step), None)
-
-
-def _one_line(text: str, limit: int = 100) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= limit else f"{words[:limit]}…"
-
-
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
