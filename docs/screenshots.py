@@ -14,13 +14,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
+from rich.console import Console
+from rich.text import Text
+from showing import GATES, System, embedded_system, until
 
 IMAGES = Path(__file__).parent / "images"
 FLAGS = (
@@ -58,71 +57,9 @@ REQUESTS = (
         "The Wren teapot from order 1042 arrived broken. Please refund the 62.00 and confirm it by e-mail.",
     ),
 )
-GATES = ("waiting for approval",)
+PLANS = Path(__file__).parent / "examples"
+NOTE, MOVE = "where-1048", "move-1048"
 ENDS = ("completed", "degraded", "declined", "rejected")
-SECONDS = 60.0
-
-
-class System:
-    """The embedded system on a temporary folder.
-
-    Args:
-        environment: For its processes and for `plangate`.
-        ui: Where Temporal's UI is.
-    """
-
-    def __init__(self, environment: dict[str, str], ui: str) -> None:
-        self._environment = environment
-        self.ui = ui
-
-    def plangate(self, *arguments: str) -> str:
-        """Run a command; returns what it prints."""
-        command = [sys.executable, "-P", "-m", "client.cli", *arguments]
-        done = subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True)  # noqa: S603
-        return done.stdout
-
-    def wait_for(self, run: str, statuses: tuple[str, ...]) -> None:
-        """Wait until a run's status is one of these."""
-
-        def found() -> bool:
-            listed = json.loads(self.plangate("runs", "--json"))
-            return any(line["run"] == run and line["status"] in statuses for line in listed)
-
-        until(found, f"{run} is one of {statuses}")
-
-    def page(self, run: str) -> str:
-        """The address of a run's page."""
-        return f"{self.ui}/namespaces/default/workflows/{run}"
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + SECONDS
-    while not holds():
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {SECONDS:g} seconds: {what}")
-        time.sleep(0.3)
-
-
-@contextmanager
-def embedded_system(folder: Path) -> Iterator[System]:
-    """Start everything; end it afterwards."""
-    configured = ("TEMPORAL_", "OPENAI_", "PLANGATE_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(configured)}
-    environment |= {"PLANGATE_DATA": str(folder), "TEMPORAL_CONFIG_FILE": str(folder / "none.toml")}
-    command = [sys.executable, "-P", "-m", "workers.supervisor", "--data", str(folder), "--json", "--until-eof"]
-    with subprocess.Popen(  # noqa: S603
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            facts: dict[str, Any] = json.loads(process.stdout.readline())
-            if not facts["ready"]:
-                raise RuntimeError(facts["error"]["message"])
-            yield System(environment, facts["ui"])
-        finally:
-            process.stdin.close()
 
 
 def prepare(system: System) -> None:
@@ -137,6 +74,22 @@ def prepare(system: System) -> None:
         system.plangate("approve", f"{FINISHED}/{gate}", "--as", "ada@example.com")
     for run, _, _ in REQUESTS:
         system.wait_for(run, GATES if run == WAITING else ENDS)
+
+
+def prepare_note(system: System) -> None:
+    """A stranger's words in the address of an order, and a plan by somebody who believes them: it waits."""
+    ask(system, MOVE, "Please send order 1048 to the address below instead.", "note-in-an-address.yaml")
+    system.wait_for(MOVE, GATES)
+    system.plangate("approve", MOVE, "--as", "ada@example.com")
+    system.wait_for(MOVE, ENDS)
+    ask(system, NOTE, "Where does my order 1048 go now?", "believes-the-note.yaml")
+    system.wait_for(NOTE, GATES)
+
+
+def ask(system: System, run: str, request: str, plan: str) -> None:
+    """Start a run with a plan of its own."""
+    words = ("--user", MARGUERITE, "--plan", str(PLANS / plan), "--id", run, "--no-watch")
+    system.plangate("run", "support", request, *words)
 
 
 def run_list(page: Page, system: System) -> None:
@@ -158,6 +111,53 @@ def waiting_run(page: Page, system: System) -> None:
         frame.wait_for()
     until(lambda: any("plangate approve" in frame.content() for frame in page.frames), "the details are shown")
     save(page, "run-waiting.png")
+
+
+def details(run: str, words: str, name: str, height: int, page: Page, system: System) -> None:
+    """The page of a run with its current details."""
+    page.set_viewport_size({"width": 1600, "height": height})
+    page.goto(system.page(run), wait_until="domcontentloaded")
+    page.get_by_test_id("user-metadata-tab").click()
+    until(lambda: any(words in frame.content() for frame in page.frames), "the details are shown")
+    save(page, name)
+
+
+def provenance(page: Page, system: System) -> None:
+    """The gates with where their arguments come from, in the UI."""
+    details(NOTE, "text of others", "gate-provenance-ui.png", 1700, page, system)
+
+
+def refused(page: Page, system: System) -> None:
+    """A request that was declined, with the rule."""
+    details("tax", "scope.declined", "run-refused.png", 900, page, system)
+
+
+def terminal(page: Page, system: System) -> None:
+    """What `plangate show` prints of the same run in a terminal of 80 columns, with its colours."""
+    screen = Console(width=80, record=True, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
+    shown = in_terminal(system, "show", NOTE)
+    screen.print(Text.from_ansi(shown))
+    page.set_viewport_size({"width": 1000, "height": 900})
+    page.set_content(screen.export_svg(title=f"plangate show {NOTE}"))
+    page.locator("svg").screenshot(path=IMAGES / "gate-provenance-terminal.png")
+    print(f"{IMAGES.name}/gate-provenance-terminal.png")
+
+
+def in_terminal(system: System, *words: str) -> str:
+    """What a command prints to a terminal."""
+    main, other = os.openpty()
+    environment = system.environment | {"COLUMNS": "80", "LINES": "60", "TERM": "xterm-256color"}
+    command = [sys.executable, "-P", "-m", "client.cli", *words]
+    with subprocess.Popen(command, env=environment, stdout=other, stderr=other):  # noqa: S603
+        os.close(other)
+        read = b""
+        try:
+            while chunk := os.read(main, 65536):
+                read += chunk
+        except OSError:  # the terminal's other end was closed: all was read
+            pass
+    os.close(main)
+    return read.decode().replace("\r\n", "\n")
 
 
 def timeline(page: Page, system: System) -> None:
@@ -184,10 +184,11 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, embedded_system(Path(folder)) as system:
         prepare(system)
+        prepare_note(system)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
             page = browser.new_page(timezone_id="UTC", locale="en-GB")
-            for take in (run_list, waiting_run, timeline):
+            for take in (run_list, waiting_run, timeline, provenance, refused, terminal):
                 take(page, system)
             browser.close()
 
