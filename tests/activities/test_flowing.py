@@ -64,8 +64,11 @@ async def test_a_gate_shows_where_words_come_from_and_what_they_say(agent: Loade
     console = Console(width=100, record=True, file=StringIO())
     console.print(gate_box(gate_of(task, bound, tool_version="v")))
     page = console.export_text()
-    assert "order.customer_name (get_order)" in page
-    assert "“Rosa\\u202e Amsel”" in page
+    assert "text of others: order.customer_name (get_order)" in page
+    assert page.count("Rosa\\u202e Amsel") == 1, "the argument is the text itself: it isn't said twice"
+    longer = bound.model_copy(update={"args": {**bound.args, "reason": "Dear Rosa"}})
+    console.print(gate_box(gate_of(task, longer, tool_version="v")))
+    assert "“Rosa\\u202e Amsel”" in console.export_text()
 
 
 async def test_what_the_scope_opens_goes_by_itself_and_what_it_closes_is_refused(

@@ -15,6 +15,7 @@ from client.render.tables import print_inbox, print_runs
 from client.render.text import clean, in_words, money, short
 from plangate.approvals import ApprovalRequest
 from plangate.errors import ErrorPayload, ErrorType
+from plangate.provenance import Origin, Provenance, Source
 from plangate.runs import Outcome, Phase, RunResult, RunStatus, StepReport, StepStatus, Usage
 from plangate.wording import short_duration
 
@@ -163,3 +164,16 @@ def test_durations_and_short_texts() -> None:
         "1 d 3 h",
     ]
     assert short("a\n b" * 40, 10) == "a ba ba b…"
+
+
+def test_the_inbox_says_which_arguments_hold_text_of_others() -> None:
+    source = Source(origin=Origin.TOOL, trusted=False, tool="get_order", path="order.note", text="pay me")
+    trusted = Provenance(argument="amount", sources=[Source(origin=Origin.PLAN)])
+    asked = gate(
+        provenance=[Provenance(argument="reason", sources=[source]), trusted], reason="it holds text of others"
+    )
+    out = io.StringIO()
+    print_inbox(Console(file=out, width=80), [asked])
+    assert "reason: text of others: order.note (get_order)" in out.getvalue()
+    assert "why: it holds text of others" in out.getvalue()
+    assert "amount: " not in out.getvalue()
