@@ -10,6 +10,8 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 from temporalio import activity
 
+from activities.guardrails.refusing import refusal
+from activities.model_judge import judge_request
 from activities.models import Completion, Message, ModelCall, ModelClient, Purpose, Role
 from activities.models.beats import Beats
 from activities.models.budgeting import BudgetUsedUp
@@ -79,8 +81,17 @@ class PlanningActivities:
         """
         agent = find_agent(self._agents, task.agent)
         with Beats(task.failed) as beats:
-            messages = [Message("user", await self._message(agent, task))]
             usage = Usage()
+            try:
+                judged = await judge_request(self._models, agent, task, beats)
+            except Early as early:
+                return PlanOutcome(action="wait", early=early.wait)
+            except BudgetUsedUp as spent:
+                return _over_budget(spent, agent, task, usage)
+            usage = usage.plus(judged.usage)
+            if (verdict := judged.verdict) is not None:
+                return PlanOutcome(action="decline", message=refusal(agent, verdict), usage=usage, verdict=verdict)
+            messages = [Message("user", await self._message(agent, task))]
             names = self._models.settings.models_for(Role.PLAN, agent.settings.models)
             models = ModelsInOrder(self._models, names, beats.seconds)
             for repair in range(MAX_REPAIRS + 1):

@@ -20,7 +20,7 @@ from plangate.policy import Action, Verdict
 _ALLOWED = Verdict(action=Action.ALLOW)
 _log = structlog.get_logger(__name__)
 Text = TypeVar("Text", Asked, Answered)
-_FAILED = "One of our own checks failed, so nothing was done. Please try again later, or ask for a person."
+FAILED = "One of our own checks failed, so nothing was done. Please try again later, or ask for a person."
 _ANSWER_FAILED = "One of our own checks of the answer failed, so it is not shown."
 
 
@@ -127,6 +127,6 @@ def _failed(name: str, error: Exception) -> Verdict:
         action=Action.BLOCK,
         rule=f"{name}.failed",
         guard=name,
-        reason=_ANSWER_FAILED if name.startswith("output.") else _FAILED,
+        reason=_ANSWER_FAILED if name.startswith("output.") else FAILED,
         detail=f"the guardrail {name!r} failed: {type(error).__name__}",
     )
