@@ -18,7 +18,7 @@ from opentelemetry import metrics
 from activities.storage import alerts
 from activities.storage.store import Store
 from plangate.alerts import DAYS, LEAST_DAYS, LEAST_RUNS, RUNS, CostAlert, day_alert, run_alert, usual
-from plangate.runs import RunResult
+from plangate.run_status import RunResult
 
 FRESH_SECONDS = 60.0
 """How old may be what is known of an agent's usual cost and of its day."""

@@ -1,4 +1,4 @@
-"""Makes a checked tool call: the modes of `plangate.toolkit.Idempotency`, through the ledger."""
+"""Makes a checked tool call: the modes of `plangate.tool_policy.Idempotency`, through the ledger."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from activities.storage.store import Store
 from plangate.errors import ErrorKind, ErrorType, PlangateError
 from plangate.faults import KillPoint
 from plangate.replies import ResponseDrift
-from plangate.toolkit import Effect, Idempotency, ToolContext
+from plangate.tool_context import ToolContext
+from plangate.tool_policy import Effect, Idempotency
 
 T = TypeVar("T")
 

@@ -33,7 +33,8 @@ from activities.credentials.masking import KNOWN
 from activities.models.errors import MAX_RETRY_AFTER_SECONDS, retry_after_seconds
 from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
 from plangate.redaction import redacted
-from plangate.toolkit import RetrySettings, ToolError
+from plangate.tool_context import ToolError
+from plangate.tool_policy import RetrySettings
 
 MAX_MESSAGE = 2000
 """Characters of a fault's reason kept: what a tool raises may quote a whole page."""

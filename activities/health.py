@@ -15,7 +15,7 @@ from activities.credentials.masking import KNOWN
 from activities.invoking import LazyConnection
 from activities.storage.store import Store
 from plangate.health_checks import HEALTH_SECONDS, HealthCheck
-from plangate.toolkit import ToolContext
+from plangate.tool_context import ToolContext
 
 MAX_WORDS = 300
 """Characters of what is wrong."""

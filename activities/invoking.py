@@ -20,7 +20,8 @@ from activities.fencing import GaveUp, StillRunning, Window
 from activities.storage.store import Store
 from plangate.errors import ErrorType, PlangateError
 from plangate.runs import INLINE_BYTES, Result
-from plangate.toolkit import Tool, ToolContext
+from plangate.tool_context import ToolContext
+from plangate.toolkit import Tool
 
 MAX_RESULT_BYTES = 64 * 1024 * 1024
 """Bytes of a result's JSON at most."""

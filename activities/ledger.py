@@ -26,7 +26,7 @@ from activities.storage import tables
 from activities.storage.statements import insert_into
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
 from plangate.tasks import ToolCall
-from plangate.toolkit import Idempotency
+from plangate.tool_policy import Idempotency
 
 _LEDGER = tables.ledger
 

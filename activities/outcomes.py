@@ -26,7 +26,7 @@ from activities.spending import Spending
 from activities.storage.store import Store
 from plangate import strictjson
 from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
-from plangate.toolkit import Idempotency
+from plangate.tool_policy import Idempotency
 
 _NOT_SENT = frozenset({ErrorType.NETWORK, ErrorType.RATE_LIMITED})
 """Faults of attempts that had no effect; an earlier attempt may have had one."""

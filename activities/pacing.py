@@ -18,7 +18,8 @@ from activities.storage.lines import Lines
 from activities.storage.store import Store
 from plangate.breakers import MAX_PAUSE
 from plangate.dependency_limits import MODEL
-from plangate.pacing import Asking, Later, Line, ModelPace, Turn, Wait, ask, leave
+from plangate.paces import ModelPace
+from plangate.pacing import Asking, Later, Line, Turn, Wait, ask, leave
 
 PATIENCE = 1.5
 """Seconds that a call asks again by itself; then its workflow waits. With `plangate.pacing.RESERVE` it is all the time

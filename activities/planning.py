@@ -27,7 +27,7 @@ from plangate.plans import Plan, PlanProposal, Step
 from plangate.runs import StepStatus, Usage
 from plangate.strictjson import MAX_BYTES, parse
 from plangate.tasks import PlanOutcome, PlanTask
-from plangate.toolkit import ToolPolicy
+from plangate.tool_policy import ToolPolicy
 from plangate.validation import validate_plan
 
 MAX_REPAIRS = 2

@@ -17,7 +17,7 @@ from activities.storage.store import Store
 from plangate.alerts import with_alerts
 from plangate.dead_letters import of_failure
 from plangate.resuming import compact
-from plangate.runs import RunResult
+from plangate.run_status import RunResult
 from plangate.tasks import Recorded, RecordTask
 
 log = structlog.get_logger("plangate.cost")

@@ -1,7 +1,7 @@
 """The activity behind every tool: checks again what policy and people said, calls the tool, keeps its result.
 
 Its Temporal type is the tool's name, so that the timeline reads like the plan. A consequential call goes through the
-ledger; the modes are those of `plangate.toolkit.Idempotency`.
+ledger; the modes are those of `plangate.tool_policy.Idempotency`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ from plangate.pacing import Asking, Wait
 from plangate.redaction import redacted
 from plangate.runs import Result
 from plangate.tasks import CallResult, ScopeEntry, ToolCall
-from plangate.toolkit import Effect, RetrySettings, Tool
+from plangate.tool_policy import Effect, RetrySettings
+from plangate.toolkit import Tool
 
 log = structlog.get_logger("plangate.tools")
 T = TypeVar("T")

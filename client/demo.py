@@ -29,7 +29,8 @@ from client.render.run import print_request
 from client.render.text import make_console
 from client.runs import Plangate
 from plangate.approvals import ApprovalRequest
-from plangate.runs import Outcome, RunRequest, RunResult
+from plangate.run_status import RunResult
+from plangate.runs import Outcome, RunRequest
 
 AGENT = "support"
 REQUEST = "Hi, the teapot from my order 1042 arrived broken. I'd like my money back, please."

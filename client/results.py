@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from client.errors import ClientError, ExitCode
 from client.failures import explained
 from plangate.errors import ErrorPayload, ErrorType, error_type
-from plangate.runs import Outcome, Phase, RunResult, RunStatus, StepStatus
+from plangate.run_status import RunResult, RunStatus
+from plangate.runs import Outcome, Phase, StepStatus
 
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowHandle

@@ -29,7 +29,8 @@ from client.results import read_result
 from client.watching import View, watch
 from plangate.approvals import ApprovalDecision, ApprovalRequest, Receipt
 from plangate.plans import Plan
-from plangate.runs import TASK_QUEUE, WORKFLOW, Event, Phase, RunRequest, RunResult, RunStatus
+from plangate.run_status import RunResult, RunStatus
+from plangate.runs import TASK_QUEUE, WORKFLOW, Event, Phase, RunRequest
 
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowHandle

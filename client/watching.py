@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from client.errors import ClientError, ExitCode, Unanswered
 from client.failures import explained
-from plangate.runs import Phase, RunStatus
+from plangate.run_status import RunStatus
+from plangate.runs import Phase
 
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle

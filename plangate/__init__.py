@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from plangate.errors import ErrorType, PlangateError
     from plangate.health_checks import health
     from plangate.replies import ResponseDrift
-    from plangate.toolkit import Effect, Idempotency, ToolContext, ToolError, tool
+    from plangate.tool_context import ToolContext, ToolError
+    from plangate.tool_policy import Effect, Idempotency
+    from plangate.toolkit import tool
 
 __all__ = [
     "Compensation",
@@ -35,13 +37,13 @@ __all__ = [
 _HOMES = {
     "Compensation": "plangate.compensation",
     "Credential": "plangate.credentials",
-    "Effect": "plangate.toolkit",
+    "Effect": "plangate.tool_policy",
     "ErrorType": "plangate.errors",
-    "Idempotency": "plangate.toolkit",
+    "Idempotency": "plangate.tool_policy",
     "PlangateError": "plangate.errors",
     "ResponseDrift": "plangate.replies",
-    "ToolContext": "plangate.toolkit",
-    "ToolError": "plangate.toolkit",
+    "ToolContext": "plangate.tool_context",
+    "ToolError": "plangate.tool_context",
     "credential": "plangate.credentials",
     "health": "plangate.health_checks",
     "tool": "plangate.toolkit",

@@ -10,13 +10,13 @@ from plangate.action_limits import ActionLimit
 from plangate.declining import DeclinedTopic
 from plangate.forecasts import Forecast
 from plangate.guardrails import GuardrailSettings
-from plangate.pacing import ModelPace, Pace
+from plangate.paces import ModelPace, Pace
 from plangate.plans import Plan
 from plangate.policy import Rule, Verdict
 from plangate.preflight import PreflightRules
 from plangate.reaching import Reached
 from plangate.spending import SpendingLimit
-from plangate.toolkit import ToolPolicy
+from plangate.tool_policy import ToolPolicy
 
 
 class Limits(BaseModel):

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, SecretStr, field_validator
 
-from plangate.toolkit import ToolContext
+from plangate.tool_context import ToolContext
 
 CREDENTIAL_ATTRIBUTE = "__plangate_credential__"
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")

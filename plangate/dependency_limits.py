@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from plangate.agents import AgentSettings
-from plangate.pacing import ModelPace, Pace, lower, over
+from plangate.paces import ModelPace, Pace, lower, over
 
 MODEL = "model"
 """Name of the limits of models' endpoints; an endpoint's dependency is `model:HOST`."""

@@ -25,7 +25,8 @@ from plangate.plans import Step
 from plangate.policy import Action, Verdict
 from plangate.provenance import Lineage, Origin, Provenance, Source
 from plangate.shapes import Shape, leaf, shape_of
-from plangate.toolkit import Effect, Tool
+from plangate.tool_policy import Effect
+from plangate.toolkit import Tool
 from plangate.tracing import Followed, follow
 from plangate.validation import reference_roots
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plangate.runs import CallStatus, Outcome, RunState, StepState, StepStatus
-from plangate.toolkit import Effect
+from plangate.tool_policy import Effect
 
 MAX_LINES = 20
 """Lines of each kind at most."""

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from plangate.toolkit import ToolContext
+from plangate.tool_context import ToolContext
 
 HEALTH_ATTRIBUTE = "__plangate_health__"
 HEALTH_SECONDS = 5.0

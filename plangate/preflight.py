@@ -8,7 +8,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 from plangate.plans import Step
-from plangate.toolkit import ToolPolicy
+from plangate.tool_policy import ToolPolicy
 
 
 class PreflightWhen(StrEnum):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from plangate import summary
-from plangate.runs import Outcome, RunResult, RunState, RunStatus
+from plangate.run_status import RunResult, RunStatus
+from plangate.runs import Outcome, RunState
 
 
 def status_of(state: RunState, run: str) -> RunStatus:

@@ -13,7 +13,7 @@ from plangate.errors import ErrorType, InvalidInput
 from plangate.keys import idempotency_key
 from plangate.plans import Step
 from plangate.runs import CallState, CallStatus, Event, Phase, RunState, StepState, StepStatus
-from plangate.toolkit import Effect
+from plangate.tool_policy import Effect
 
 KEEP_INLINE = 1024
 """Bytes of a result that is carried by value."""

@@ -12,7 +12,8 @@ from plangate.approvals import ApprovalRequest, GateStatus
 from plangate.handover import handover_lines
 from plangate.plans import Step
 from plangate.policy import Action, Verdict
-from plangate.runs import CallState, CallStatus, Outcome, RunState, StepReport, StepState, StepStatus, Usage
+from plangate.run_status import StepReport
+from plangate.runs import CallState, CallStatus, Outcome, RunState, StepState, StepStatus, Usage
 
 _MARKS = {
     StepStatus.PENDING: "☐",

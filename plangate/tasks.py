@@ -13,8 +13,9 @@ from plangate.pacing import Wait
 from plangate.plans import Plan
 from plangate.policy import Verdict
 from plangate.provenance import Lineage, Provenance
-from plangate.runs import Outcome, Result, RunResult, RunState, StepReport, Usage
-from plangate.toolkit import ToolPolicy
+from plangate.run_status import RunResult, StepReport
+from plangate.runs import Outcome, Result, RunState, Usage
+from plangate.tool_policy import ToolPolicy
 
 
 class ScopeEntry(BaseModel):

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from plangate import expressions
 from plangate.agents import Limits
 from plangate.plans import MAX_STEPS, RESERVED_NAMES, Fallback, Plan, PlanProblem, Step
-from plangate.toolkit import ToolPolicy
+from plangate.tool_policy import ToolPolicy
 
 
 def validate_plan(

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from plangate.breakers import KEPT, BreakerRules
 from plangate.errors import InvalidInput
-from plangate.pacing import ModelPace
+from plangate.paces import ModelPace
 from plangate.runs import TASK_QUEUE
 
 

@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
         RespondTask,
         ToolCall,
     )
-    from plangate.toolkit import Effect, Idempotency, ToolPolicy
+    from plangate.tool_policy import Effect, Idempotency, ToolPolicy
 
 R = TypeVar("R")
 _BUGS = ["AssertionError", "AttributeError", "IndexError", "KeyError", "TypeError", "ValidationError", "ValueError"]

@@ -35,16 +35,8 @@ with workflow.unsafe.imports_passed_through():
     from plangate.policy import Action
     from plangate.reaching import WORDS, Stop
     from plangate.reporting import result_of, status_of
-    from plangate.runs import (
-        WORKFLOW,
-        Event,
-        Outcome,
-        Phase,
-        RunRequest,
-        RunResult,
-        RunState,
-        RunStatus,
-    )
+    from plangate.run_status import RunResult, RunStatus
+    from plangate.runs import WORKFLOW, Event, Outcome, Phase, RunRequest, RunState
     from plangate.tasks import RecordTask
 
 MAX_EVENTS = 300

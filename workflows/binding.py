@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from plangate.runs import INLINE_BYTES, CallState, StepState
     from plangate.summary import in_words
     from plangate.tasks import BindTask, Bound, ScopeEntry
-    from plangate.toolkit import Effect, ToolPolicy
+    from plangate.tool_policy import Effect, ToolPolicy
 
 
 ALLOWED = Verdict(action=Action.ALLOW)

@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from plangate.reaching import Stop
     from plangate.runs import CallState, CallStatus, Result, RunState, StepState, StepStatus
     from plangate.tasks import BindTask, Bound, CallResult, ToolCall
-    from plangate.toolkit import Effect, ToolPolicy
+    from plangate.tool_policy import Effect, ToolPolicy
 
 
 @dataclass

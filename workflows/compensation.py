@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from plangate.provenance import Lineage
     from plangate.runs import CallState, CallStatus, Phase, Result, RunState, StepState, StepStatus
     from plangate.tasks import ScopeEntry
-    from plangate.toolkit import Effect
+    from plangate.tool_policy import Effect
 
 _WAITS = "not yet undone"
 

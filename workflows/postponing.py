@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from plangate.plans import Step
     from plangate.runs import CallState, RunState, StepState
     from plangate.tasks import CallResult, FreeTask
-    from plangate.toolkit import ToolPolicy
+    from plangate.tool_policy import ToolPolicy
 
 
 class CallFailed(Exception):

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from plangate.errors import ErrorPayload, ErrorType
     from plangate.preflight import OnDown, PreflightReport, PreflightTask, needed
     from plangate.runs import CallStatus, Outcome, RunState
-    from plangate.toolkit import Effect
+    from plangate.tool_policy import Effect
 
 _LONGEST = timedelta(seconds=30)
 

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from plangate.pacing import Wait
     from plangate.runs import CallState
     from plangate.tasks import CallResult
-    from plangate.toolkit import ToolPolicy
+    from plangate.tool_policy import ToolPolicy
 
 _SHORTEST = timedelta(seconds=0.25)
 _LONGEST = timedelta(seconds=30)

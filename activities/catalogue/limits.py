@@ -13,7 +13,8 @@ from plangate.agents import Scope
 from plangate.policy import Action
 from plangate.problems import Problems
 from plangate.spending import SpendingLimit
-from plangate.toolkit import Effect, Tool
+from plangate.tool_policy import Effect
+from plangate.toolkit import Tool
 from plangate.wording import suggestion
 
 _WANTED = {

@@ -28,7 +28,8 @@ from plangate.policy import Action, Verdict
 from plangate.problems import Problems
 from plangate.scope import parse_scope
 from plangate.spending import SpendingLimit
-from plangate.toolkit import Tool, ToolPolicy
+from plangate.tool_policy import ToolPolicy
+from plangate.toolkit import Tool
 from plangate.wording import suggestion
 from plangate.yaml_files import read_yaml
 

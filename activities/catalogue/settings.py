@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from plangate.agents import AgentSettings, CacheSettings, ModelSettings
 from plangate.answer_schema import problem_of
-from plangate.pacing import ModelPace, Pace
+from plangate.paces import ModelPace, Pace
 from plangate.preflight import PreflightRules
 from plangate.problems import Problems
 from plangate.wording import suggestion

@@ -16,7 +16,8 @@ from plangate.credentials import CredentialSource, source_of
 from plangate.health_checks import HealthCheck, check_of
 from plangate.plans import RESERVED_NAMES
 from plangate.problems import Problems
-from plangate.toolkit import TOOL_ATTRIBUTE, Effect, Idempotency, Tool
+from plangate.tool_policy import Effect, Idempotency
+from plangate.toolkit import TOOL_ATTRIBUTE, Tool
 from plangate.wording import suggestion
 
 FILE = "tools.py"

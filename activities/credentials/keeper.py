@@ -25,7 +25,7 @@ from activities.storage.credentials import CredentialRow, CredentialTable
 from activities.storage.store import Store
 from plangate.credentials import Credential, CredentialSource, refresh_due
 from plangate.errors import ErrorKind, ErrorType, PlangateError, error_type
-from plangate.toolkit import ToolContext, ToolError
+from plangate.tool_context import ToolContext, ToolError
 from plangate.wording import suggestion
 
 REFRESH_SECONDS = 10.0

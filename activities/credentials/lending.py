@@ -16,7 +16,8 @@ from activities.credentials.keeper import Credentials, RefreshFailed
 from activities.credentials.masking import KNOWN
 from plangate.errors import ErrorType
 from plangate.redaction import telling
-from plangate.toolkit import Effect, Idempotency, Tool
+from plangate.tool_policy import Effect, Idempotency
+from plangate.toolkit import Tool
 
 T = TypeVar("T")
 log = structlog.get_logger("plangate.credentials")

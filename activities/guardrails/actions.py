@@ -10,7 +10,7 @@ from activities.guardrails.contracts import Called
 from plangate.action_limits import LimitOf
 from plangate.policy import Action, Verdict
 from plangate.tasks import BindTask, ToolCall
-from plangate.toolkit import Effect
+from plangate.tool_policy import Effect
 
 
 def arguments(called: Called) -> Verdict | None:

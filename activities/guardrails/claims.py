@@ -22,8 +22,9 @@ from activities.guardrails.supporting import Support
 from activities.prompts.planner import Agent
 from plangate.guardrails import Claims
 from plangate.policy import Action, Verdict
-from plangate.runs import StepReport, StepStatus
-from plangate.toolkit import Effect
+from plangate.run_status import StepReport
+from plangate.runs import StepStatus
+from plangate.tool_policy import Effect
 
 
 @dataclass(frozen=True)

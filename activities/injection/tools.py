@@ -16,7 +16,8 @@ from plangate.errors import ErrorType
 from plangate.faultplan import FaultRule
 from plangate.faults import Fault, KillPoint
 from plangate.tasks import ToolCall
-from plangate.toolkit import Tool, ToolError
+from plangate.tool_context import ToolError
+from plangate.toolkit import Tool
 
 Work = Callable[[], Awaitable[Any]]
 

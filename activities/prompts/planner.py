@@ -19,9 +19,10 @@ from activities.prompts.sections import (
 )
 from plangate.agents import AgentSettings, Scope
 from plangate.plans import Plan, PlanProposal
-from plangate.runs import StepReport
+from plangate.run_status import StepReport
 from plangate.tasks import PlanTask
-from plangate.toolkit import Tool, ToolPolicy
+from plangate.tool_policy import ToolPolicy
+from plangate.toolkit import Tool
 
 
 class Agent(Protocol):

@@ -15,7 +15,7 @@ from activities.prompts.sections import (
     text_section,
     whose_words,
 )
-from plangate.runs import StepReport
+from plangate.run_status import StepReport
 from plangate.tasks import RespondTask
 from plangate.toolkit import Tool
 

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.storage import tables
 from activities.storage.statements import insert_into
 from activities.storage.store import Store
-from plangate.pacing import KEPT, Line, ModelPace, Place
+from plangate.paces import ModelPace
+from plangate.pacing import KEPT, Line, Place
 
 _LINES, _PLACES = tables.lines, tables.places
 _FIELDS = ("next_at", "tokens_at", "virtual", "number", "used_at")

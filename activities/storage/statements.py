@@ -15,7 +15,8 @@ from sqlalchemy.dialects import sqlite
 from activities.storage import tables
 from plangate.approvals import ApprovalRequest, GateStatus, Receipt, ReceiptStatus
 from plangate.dead_letters import DeadLetter, DeadLetterCause, DeadLetterState, Deed
-from plangate.runs import Phase, RunResult
+from plangate.run_status import RunResult
+from plangate.runs import Phase
 from plangate.strictjson import canonical
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from client.render.run import live_view
 from client.render.text import ascii_only, clean, in_words, short, sign, since
 from client.watching import View
 from plangate.approvals import ApprovalRequest
-from plangate.runs import RunResult, RunStatus, StepReport, StepStatus
+from plangate.run_status import RunResult, RunStatus, StepReport
+from plangate.runs import StepStatus
 from plangate.summary import approve_command
 
 if TYPE_CHECKING:

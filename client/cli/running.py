@@ -24,7 +24,8 @@ from client.errors import ClientError, ExitCode, outcome_code
 
 if TYPE_CHECKING:
     from client.runs import Plangate, Started
-    from plangate.runs import RunRequest, RunResult
+    from plangate.run_status import RunResult
+    from plangate.runs import RunRequest
 
 MAX_PLAN_BYTES = 1_000_000
 

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from client.render.text import ascii_only, clean, in_words, short, sign, since
-from plangate.runs import RunStatus, StepReport, StepStatus
+from plangate.run_status import RunStatus, StepReport
+from plangate.runs import StepStatus
 
 EDGE = 3
 """Steps shown before and after the part that moves, when a plan is longer than the screen."""

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from client.render.text import clean, since, tokens
-from plangate.runs import Outcome, RunResult
+from plangate.run_status import RunResult
+from plangate.runs import Outcome
 
 _STYLES = {
     Outcome.COMPLETED: ("✔", "bold green", "Completed"),

@@ -11,7 +11,8 @@ from client.render.gates import gate_box
 from client.render.outcome import print_result
 from client.render.text import clean, short, since
 from client.watching import View
-from plangate.runs import Phase, RunResult, RunStatus
+from plangate.run_status import RunResult, RunStatus
+from plangate.runs import Phase
 
 ANSWER_LINES = 8
 """Last lines of a streaming answer that are shown."""

@@ -13,7 +13,8 @@ from typing import Any, TextIO, cast
 from rich.console import Console
 from rich.text import Text
 
-from plangate.runs import StepReport, Usage
+from plangate.run_status import StepReport
+from plangate.runs import Usage
 from plangate.visible import visible
 from plangate.wording import short_duration
 

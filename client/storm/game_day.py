@@ -20,7 +20,7 @@ from client.storm.happenings import Happening, Kind, Witness
 from client.storm.telling import tell
 from client.storm.verdict import ask_judge, print_verdict
 from client.storm.weather import Weather, make_weather
-from plangate.runs import RunResult
+from plangate.run_status import RunResult
 
 STORM_SECONDS = 150.0
 """Longest time for the run when nobody is at the terminal."""

@@ -18,7 +18,8 @@ from activities.storage.store import UsageRow
 from plangate.agents import AgentSettings, Limits, Scope, ScopeTool
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
 from plangate.policy import parse_rule
-from plangate.toolkit import TOOL_ATTRIBUTE, Tool, ToolPolicy, tool
+from plangate.tool_policy import ToolPolicy
+from plangate.toolkit import TOOL_ATTRIBUTE, Tool, tool
 from tests.fake_model import FakeModel
 
 KEY = "sk-test-0123456789"

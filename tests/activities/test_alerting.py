@@ -17,7 +17,8 @@ from activities.storage import alerts as stored
 from activities.storage import tables
 from activities.storage.costs import AlertRow, alert_rows
 from activities.storage.store import Store, UsageRow
-from plangate.runs import Outcome, RunResult, Usage
+from plangate.run_status import RunResult
+from plangate.runs import Outcome, Usage
 from plangate.tasks import Recorded, RecordTask
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)

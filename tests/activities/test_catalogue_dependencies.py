@@ -11,7 +11,7 @@ import pytest
 from activities.catalogue import Catalogue, load_agent
 from plangate.dependency_limits import put_together
 from plangate.errors import InvalidInput
-from plangate.pacing import ModelPace, Pace
+from plangate.paces import ModelPace, Pace
 from plangate.preflight import OnDown
 from tests.activities.catalogue_folders import TOOLS, make_folder, problems_of
 from workers.agents.commands import main

@@ -26,7 +26,8 @@ from activities.storage.store import Store
 from activities.tool_calls import ToolActivities
 from plangate.credentials import Credential, CredentialSource, refresh_due
 from plangate.errors import ErrorType, InvalidInput
-from plangate.toolkit import TOOL_ATTRIBUTE, ToolContext, ToolError, tool
+from plangate.tool_context import ToolContext, ToolError
+from plangate.toolkit import TOOL_ATTRIBUTE, tool
 from tests.activities.catalogue_folders import make_folder
 from tests.activities.tool_agent import Bench, bench_on
 

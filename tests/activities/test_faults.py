@@ -11,7 +11,8 @@ from sqlalchemy import exc
 from activities import faults
 from activities.models.errors import MAX_RETRY_AFTER_SECONDS
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
-from plangate.toolkit import RetrySettings, ToolError
+from plangate.tool_context import ToolError
+from plangate.tool_policy import RetrySettings
 
 REQUEST = httpx2.Request("POST", "https://pay.example/refunds?token=secret")
 

@@ -24,7 +24,9 @@ from activities.storage.store import Store
 from activities.tool_calls import ToolActivities
 from plangate.errors import ErrorType
 from plangate.tasks import CallResult, ToolCall
-from plangate.toolkit import TOOL_ATTRIBUTE, Idempotency, Tool, ToolContext, ToolError, tool
+from plangate.tool_context import ToolContext, ToolError
+from plangate.tool_policy import Idempotency
+from plangate.toolkit import TOOL_ATTRIBUTE, Tool, tool
 from tests.activities.tool_agent import Bench, agent_of, bench_on
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -14,7 +14,7 @@ from activities.storage.store import Store
 from activities.tool_calls import ToolActivities
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
 from plangate.tasks import ToolCall
-from plangate.toolkit import Idempotency
+from plangate.tool_policy import Idempotency
 from tests.activities.tool_agent import Bench, bench_on
 
 CALL = ToolCall(run="r", agent="a", step="s", call="s", tool="t", key="k")

@@ -12,7 +12,8 @@ import pytest
 from activities.pacing import Pacing, Taken
 from activities.storage.lines import Lines
 from activities.storage.store import Store
-from plangate.pacing import Asking, ModelPace, Wait
+from plangate.paces import ModelPace
+from plangate.pacing import Asking, Wait
 from tests.workflows.desk import eventually
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

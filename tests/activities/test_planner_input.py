@@ -12,7 +12,8 @@ import pytest
 from activities.prompts.sections import text_section
 from plangate.errors import ErrorPayload, ErrorType
 from plangate.plans import Plan
-from plangate.runs import StepReport, StepStatus
+from plangate.run_status import StepReport
+from plangate.runs import StepStatus
 from plangate.tasks import PlanTask
 from tests.activities.model_fixtures import MemoryStore
 from tests.activities.test_planning import PLAN, TASK, make_plan

@@ -17,9 +17,10 @@ from activities.prompts.sections import fixed_text
 from plangate.agents import Limits
 from plangate.errors import ErrorType
 from plangate.plans import Plan, PlanProposal
-from plangate.runs import StepReport, StepStatus
+from plangate.run_status import StepReport
+from plangate.runs import StepStatus
 from plangate.tasks import PlanOutcome, PlanTask
-from plangate.toolkit import ToolPolicy
+from plangate.tool_policy import ToolPolicy
 from plangate.validation import validate_plan
 from tests import fake_model
 from tests.activities.model_fixtures import MemoryStore, StubAgents, environment, failure_of, settings_for

@@ -13,7 +13,8 @@ from activities import responding
 from activities.models import ModelClient, beats
 from activities.responding import MAX_ANSWER_BYTES, RespondingActivities
 from plangate.errors import ErrorType
-from plangate.runs import Outcome, StepReport, StepStatus
+from plangate.run_status import StepReport
+from plangate.runs import Outcome, StepStatus
 from plangate.tasks import Answer, RespondTask
 from tests import fake_model
 from tests.activities.model_fixtures import MemoryStore, StubAgents, environment, failure_of, settings_for

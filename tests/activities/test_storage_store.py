@@ -27,7 +27,8 @@ from plangate.approvals import (
     settle,
 )
 from plangate.errors import ErrorType, PlangateError
-from plangate.runs import Outcome, RunRequest, RunResult, Usage
+from plangate.run_status import RunResult
+from plangate.runs import Outcome, RunRequest, Usage
 from plangate.tasks import RecordTask
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

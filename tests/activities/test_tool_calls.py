@@ -13,7 +13,7 @@ from activities.storage.store import Store
 from plangate.errors import ErrorType
 from plangate.runs import INLINE_BYTES
 from plangate.tasks import CallResult
-from plangate.toolkit import ToolError
+from plangate.tool_context import ToolError
 from tests.activities.tool_agent import Bench, bench_on
 
 CONSEQUENTIAL: list[tuple[str, dict[str, Any]]] = [("pay", {"amount": 5}), ("book", {}), ("post", {})]

@@ -13,9 +13,11 @@ from activities.storage.dead_letters import DeadLetters
 from activities.storage.store import Store
 from plangate.dead_letters import DeadLetterState, Deed, of_failure
 from plangate.errors import ErrorPayload, ErrorType, InvalidInput, PlangateError
-from plangate.runs import Outcome, RunRequest, RunResult, RunState
+from plangate.run_status import RunResult
+from plangate.runs import Outcome, RunRequest, RunState
 from plangate.tasks import RecordTask
-from plangate.toolkit import Idempotency, ToolError
+from plangate.tool_context import ToolError
+from plangate.tool_policy import Idempotency
 from tests.activities.tool_agent import Bench, bench_on
 
 NOW = datetime(2026, 1, 2, 3, tzinfo=UTC)

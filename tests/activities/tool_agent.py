@@ -31,7 +31,8 @@ from plangate.keys import approval_id
 from plangate.payloads import DATA_CONVERTER
 from plangate.strictjson import digest
 from plangate.tasks import CallResult, ToolCall
-from plangate.toolkit import TOOL_ATTRIBUTE, Tool, ToolContext, ToolError, tool
+from plangate.tool_context import ToolContext, ToolError
+from plangate.toolkit import TOOL_ATTRIBUTE, Tool, tool
 from tests.activities.catalogue_folders import SCOPE, make_folder
 from tests.plangate.plan_makers import NOW
 

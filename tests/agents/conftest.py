@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.catalogue.loading import LoadedAgent, load_agent
 from activities.storage.store import Store
-from plangate.toolkit import ToolContext
+from plangate.tool_context import ToolContext
 
 FOLDER = Path(__file__).parents[2] / "agents" / "support"
 

@@ -17,7 +17,7 @@ from activities.credentials.keeper import Credentials
 from activities.credentials.lending import Lent
 from activities.storage.credentials import CredentialTable
 from activities.storage.store import Store
-from plangate.toolkit import ToolContext, ToolError
+from plangate.tool_context import ToolContext, ToolError
 
 SECRET = "cs_of-the-tests"
 

@@ -25,7 +25,7 @@ from activities.storage.migrate import migrate
 from activities.storage.store import Store
 from activities.tool_calls import ToolActivities
 from plangate.errors import ErrorType, PlangateError
-from plangate.toolkit import ToolError
+from plangate.tool_context import ToolError
 from tests.activities.tool_agent import Bench, Far
 from tests.agents.conftest import Companions, MakeContext, running_companions
 

@@ -12,7 +12,7 @@ import pytest
 
 from activities.catalogue.loading import LoadedAgent
 from plangate.errors import ErrorKind, ErrorType
-from plangate.toolkit import ToolContext, ToolError
+from plangate.tool_context import ToolContext, ToolError
 from tests.agents.conftest import Companions, MakeContext
 
 TO = "rosa.amsel@example.com"

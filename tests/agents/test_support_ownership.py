@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.catalogue.loading import LoadedAgent
 from plangate.errors import ErrorType
-from plangate.toolkit import ToolError
+from plangate.tool_context import ToolError
 from tests.agents.conftest import MakeContext
 
 ROSA = "Rosa.Amsel@example.com"

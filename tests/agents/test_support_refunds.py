@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.catalogue.loading import LoadedAgent
 from plangate.errors import ErrorKind, ErrorType
-from plangate.toolkit import ToolContext, ToolError
+from plangate.tool_context import ToolContext, ToolError
 from tests.agents.conftest import Companions, MakeContext
 
 KEY = {"Idempotency-Key": "key-1"}

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.catalogue.loading import LoadedAgent
 from plangate.errors import ErrorKind
-from plangate.toolkit import ToolContext, ToolError
+from plangate.tool_context import ToolContext, ToolError
 from tests.agents.conftest import MakeContext
 
 Call = Callable[..., Any]

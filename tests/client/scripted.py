@@ -24,7 +24,7 @@ from plangate.runs import TASK_QUEUE, Result, RunRequest, Usage
 from plangate.strictjson import digest
 from plangate.tasks import Answer, BindTask, Bound, CallResult, PlanOutcome, PlanTask, RecordTask, RespondTask, ToolCall
 from plangate.temporal import PlangatePlugin
-from plangate.toolkit import Effect, ToolPolicy
+from plangate.tool_policy import Effect, ToolPolicy
 from workflows.agent_run import AgentRun
 
 HALF = "Your refund of 62.00"

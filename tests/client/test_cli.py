@@ -12,7 +12,8 @@ import pytest
 
 from client.runs import new_run_id
 from plangate.approvals import ApprovalRequest, Receipt
-from plangate.runs import Outcome, RunResult
+from plangate.run_status import RunResult
+from plangate.runs import Outcome
 from tests.client.conftest import BARE_NAMESPACE, Shop, cli_environment, run_cli
 
 

@@ -16,7 +16,8 @@ from client.render.text import clean, in_words, money, short
 from plangate.approvals import ApprovalRequest
 from plangate.errors import ErrorPayload, ErrorType
 from plangate.provenance import Origin, Provenance, Source
-from plangate.runs import Outcome, Phase, RunResult, RunStatus, StepReport, StepStatus, Usage
+from plangate.run_status import RunResult, RunStatus, StepReport
+from plangate.runs import Outcome, Phase, StepStatus, Usage
 from plangate.wording import short_duration
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

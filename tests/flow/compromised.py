@@ -17,7 +17,8 @@ from typing import Any
 
 from temporalio.client import Client
 
-from plangate.runs import Outcome, RunStatus
+from plangate.run_status import RunStatus
+from plangate.runs import Outcome
 from tests.fake_model import FakeModel, Reply, by_task
 from tests.flow.attacks import Attack
 from tests.flow.world import Done, World, world

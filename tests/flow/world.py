@@ -18,7 +18,8 @@ from activities.breakers import Breakers
 from activities.catalogue import Catalogue
 from activities.models import ModelAccessSettings, ModelClient
 from activities.storage.store import Store
-from plangate.runs import WORKFLOW, Phase, RunResult, RunStatus
+from plangate.run_status import RunResult, RunStatus
+from plangate.runs import WORKFLOW, Phase
 from tests.agents.conftest import FOLDER, Companions, running_companions
 from workers.settings import Settings
 from workers.worker import make_worker, prepare_agents

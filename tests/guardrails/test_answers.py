@@ -10,7 +10,8 @@ from activities.guardrails.contracts import Answered, Changed, Guardrail, Said
 from activities.guardrails.evidence import Evidence
 from plangate.policy import Action, Verdict
 from plangate.provenance import Trust
-from plangate.runs import Outcome, StepReport, StepStatus
+from plangate.run_status import StepReport
+from plangate.runs import Outcome, StepStatus
 from plangate.tasks import RespondTask
 from tests.activities.model_fixtures import MemoryStore, StubAgent, StubAgents, environment, settings_for
 from tests.fake_model import FakeModel

@@ -16,7 +16,8 @@ from activities.storage.store import Store
 from plangate.agents import Scope
 from plangate.guardrails import GuardrailSettings
 from plangate.policy import Action, Verdict
-from plangate.runs import Outcome, RunRequest, RunResult
+from plangate.run_status import RunResult
+from plangate.runs import Outcome, RunRequest
 from plangate.summary import guardrail_lines
 from plangate.tasks import RecordTask
 from tests.activities.model_fixtures import StubAgent

@@ -19,7 +19,8 @@ from activities.guardrails.numerals import number
 from activities.guardrails.wording import worded
 from plangate.guardrails import Claims, GuardrailSettings, Unsupported
 from plangate.policy import Action, Verdict
-from plangate.runs import Outcome, StepReport, StepStatus
+from plangate.run_status import StepReport
+from plangate.runs import Outcome, StepStatus
 from plangate.tasks import Answer
 from tests.activities.model_fixtures import StubAgent
 from tests.guardrails.corpora.answers import NOT_CLAIMS_TUNED, Writes

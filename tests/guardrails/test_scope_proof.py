@@ -27,7 +27,7 @@ from activities.storage.store import Store
 from plangate.policy import Action
 from plangate.runs import RunRequest
 from plangate.tasks import PlanTask
-from plangate.toolkit import Effect
+from plangate.tool_policy import Effect
 from tests.activities.model_fixtures import MemoryStore, environment
 from tests.guardrails.corpora.off_topic import off_topic
 from tests.guardrails.corpora.on_topic import IN_SCOPE

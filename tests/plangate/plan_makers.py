@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from plangate.agents import Limits
 from plangate.plans import Plan, PlanProblem
 from plangate.runs import RunRequest, RunState
-from plangate.toolkit import Effect, ToolPolicy
+from plangate.tool_policy import Effect, ToolPolicy
 from plangate.validation import validate_plan
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

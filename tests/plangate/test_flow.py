@@ -13,7 +13,8 @@ from plangate.plans import Plan
 from plangate.policy import Action, Rule, Verdict
 from plangate.provenance import Origin, Provenance
 from plangate.runs import CallState, RunRequest, RunState, StepState, StepStatus
-from plangate.toolkit import TOOL_ATTRIBUTE, ToolContext, tool
+from plangate.tool_context import ToolContext
+from plangate.toolkit import TOOL_ATTRIBUTE, tool
 from tests.plangate.plan_makers import NOW
 
 REQUEST = RunRequest(agent="shop", request="Please refund order 1042 and write to rosa@example.com.", user="rosa")

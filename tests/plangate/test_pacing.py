@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plangate.pacing import GRACE, NOTICED, RESERVE, Asking, Later, Line, ModelPace, Pace, Turn, ask, leave, lower
+from plangate.paces import ModelPace, Pace, lower
+from plangate.pacing import GRACE, NOTICED, RESERVE, Asking, Later, Line, Turn, ask, leave
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

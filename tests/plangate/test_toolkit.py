@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 import plangate
 from plangate import ErrorType, ToolContext, ToolError, tool
 from plangate.errors import ErrorKind
-from plangate.toolkit import TOOL_ATTRIBUTE, Tool, ToolPolicy
+from plangate.tool_policy import ToolPolicy
+from plangate.toolkit import TOOL_ATTRIBUTE, Tool
 
 
 class Money(BaseModel):

@@ -15,7 +15,8 @@ from activities.storage.engine import sqlite_url
 from activities.storage.migrate import migrate
 from activities.storage.store import Store
 from plangate.policy import Action, Verdict
-from plangate.runs import Outcome, RunResult
+from plangate.run_status import RunResult
+from plangate.runs import Outcome
 from plangate.tasks import RecordTask
 from workers.guardrails.commands import main
 

@@ -21,7 +21,8 @@ from activities.prompts.responder import responder_message
 from plangate import PlangateError, ToolContext, ToolError
 from plangate.expressions import evaluate, resolve, truth
 from plangate.plans import Plan, PlanProposal, Step
-from plangate.runs import Outcome, StepReport, StepStatus
+from plangate.run_status import StepReport
+from plangate.runs import Outcome, StepStatus
 from plangate.tasks import PlanTask, RespondTask
 from plangate.validation import dependencies, reference_roots, validate_plan
 from workers.offline_model.engine import OfflineModel

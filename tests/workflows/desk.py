@@ -25,7 +25,8 @@ from activities.injection.injector import Injector
 from activities.models import ModelAccessSettings, ModelClient
 from activities.storage.store import Store
 from plangate.approvals import ApprovalRequest
-from plangate.runs import WORKFLOW, RunResult, RunStatus
+from plangate.run_status import RunResult, RunStatus
+from plangate.runs import WORKFLOW
 from plangate.temporal import SEARCH_ATTRIBUTES, PlangatePlugin
 from tests.fake_model import FakeModel
 from workers.settings import Settings

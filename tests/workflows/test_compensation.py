@@ -10,7 +10,8 @@ from temporalio.worker import Replayer
 
 from activities.catalogue import Catalogue
 from activities.storage.dead_letters import DeadLetters
-from plangate.runs import Event, Outcome, RunResult, StepStatus
+from plangate.run_status import RunResult
+from plangate.runs import Event, Outcome, StepStatus
 from plangate.strictjson import digest
 from plangate.temporal import PlangatePlugin
 from tests.workflows.desk import AGENTS, Desk, eventually, pending, result_of, status_of

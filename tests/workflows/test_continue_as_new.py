@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client, WorkflowHandle
 
-from plangate.runs import Outcome, RunResult
+from plangate.run_status import RunResult
+from plangate.runs import Outcome
 from tests.workflows import desk as desks
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

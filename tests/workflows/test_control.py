@@ -12,7 +12,8 @@ from temporalio.common import RawValue
 from temporalio.exceptions import CancelledError
 
 from plangate.errors import ErrorType
-from plangate.runs import Outcome, Phase, RunStatus, StepStatus
+from plangate.run_status import RunStatus
+from plangate.runs import Outcome, Phase, StepStatus
 from tests.fake_model import quota_exhausted
 from tests.workflows.desk import Desk, eventually, pending, result_of, status_of
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from plangate.runs import Outcome, RunResult
+from plangate.run_status import RunResult
+from plangate.runs import Outcome
 from tests.workflows.desk import AGENTS, Desk, eventually, pending, result_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

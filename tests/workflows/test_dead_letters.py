@@ -14,7 +14,8 @@ from activities.catalogue import Catalogue
 from activities.storage.dead_letters import DeadLetters
 from plangate.dead_letters import DeadLetterCause, DeadLetterState
 from plangate.errors import ErrorType, InvalidInput
-from plangate.runs import Outcome, RunResult, StepStatus
+from plangate.run_status import RunResult
+from plangate.runs import Outcome, StepStatus
 from tests.workflows import desk as desks
 from tests.workflows.desk import AGENTS, Desk, eventually, pending, result_of, status_of
 from workers.dead_letters.outlook import look_ahead

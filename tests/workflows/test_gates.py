@@ -9,7 +9,8 @@ from temporalio.client import WorkflowUpdateFailedError
 from plangate import strictjson
 from plangate.approvals import GateStatus, Receipt, ReceiptStatus
 from plangate.plans import Plan
-from plangate.runs import Outcome, Phase, RunResult
+from plangate.run_status import RunResult
+from plangate.runs import Outcome, Phase
 from tests.workflows.desk import Desk, eventually, pending, result_of, status_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

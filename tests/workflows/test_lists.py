@@ -11,7 +11,8 @@ import pytest
 from temporalio.client import Client
 
 from plangate import temporal
-from plangate.runs import Outcome, RunResult, RunStatus
+from plangate.run_status import RunResult, RunStatus
+from plangate.runs import Outcome
 from tests.workflows import desk as desks
 from tests.workflows.limited import limited
 from tests.workflows.test_continue_as_new import generations, short_histories

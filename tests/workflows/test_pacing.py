@@ -15,7 +15,7 @@ from temporalio.client import Client
 from temporalio.worker import Replayer
 
 from activities.storage.lines import Lines
-from plangate.pacing import ModelPace
+from plangate.paces import ModelPace
 from plangate.runs import Event, Outcome, StepStatus
 from plangate.temporal import PlangatePlugin
 from tests.workflows import desk as desks

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from plangate.errors import ErrorType
-from plangate.runs import Outcome, RunResult, StepStatus
+from plangate.run_status import RunResult
+from plangate.runs import Outcome, StepStatus
 from tests.workflows.desk import Desk, result_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

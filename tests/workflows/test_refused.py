@@ -16,7 +16,8 @@ from activities import admission
 from activities.guardrails.contracts import Asked, Said
 from activities.guardrails.registry import INPUT
 from plangate.policy import Action
-from plangate.runs import WORKFLOW, Outcome, RunResult
+from plangate.run_status import RunResult
+from plangate.runs import WORKFLOW, Outcome
 from tests.fake_model import by_task
 from tests.guardrails.examples import CHANGED, REFUSED
 from tests.workflows.desk import Desk

@@ -10,7 +10,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 
 from plangate.errors import ErrorType
-from plangate.runs import Event, Outcome, RunResult, StepStatus
+from plangate.run_status import RunResult
+from plangate.runs import Event, Outcome, StepStatus
 from tests.fake_model import hang, quota_exhausted
 from tests.workflows import desk as desks
 from tests.workflows.desk import Desk, eventually, pending, result_of

@@ -15,7 +15,8 @@ from activities.catalogue import Catalogue
 from activities.storage.dead_letters import RECOVERED, DeadLetters
 from plangate.approvals import ApprovalDecision
 from plangate.dead_letters import DeadLetterCause, DeadLetterState, Deed
-from plangate.runs import Outcome, RunResult
+from plangate.run_status import RunResult
+from plangate.runs import Outcome
 from tests.workflows import desk as desks
 from tests.workflows.desk import AGENTS, eventually, result_of
 from workers.dead_letters.resume import resume

@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from activities.storage import tables
 from plangate.policy import Action
-from plangate.runs import Outcome, RunResult, Usage
+from plangate.run_status import RunResult
+from plangate.runs import Outcome, Usage
 from plangate.tasks import RecordTask
 from tests.workflows.desk import Desk, pending, result_of
 

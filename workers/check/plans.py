@@ -20,7 +20,7 @@ from plangate.plans import Plan, PlanProblem, Step
 from plangate.policy import Action, Verdict
 from plangate.provenance import Provenance
 from plangate.runs import RunRequest
-from plangate.toolkit import Effect
+from plangate.tool_policy import Effect
 from workers.agents.plan_files import CheckedPlan, PlannedStep, check_plan, read_plan
 from workers.check.spending import BudgetCheck, limits_later, refers, spend
 

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from activities.storage.lines import Standing
 from plangate.breakers import Breaker, BreakerState
-from plangate.pacing import ModelPace, Place
+from plangate.paces import ModelPace
+from plangate.pacing import Place
 from plangate.visible import visible
 from plangate.wording import short_duration
 from workers import terminal

@@ -12,7 +12,8 @@ from typing import Any
 from activities.catalogue.loading import LoadedAgent, load_agent
 from activities.guardrails.contracts import Answered
 from activities.guardrails.evidence import Evidence
-from plangate.runs import Outcome, StepReport, StepStatus
+from plangate.run_status import StepReport
+from plangate.runs import Outcome, StepStatus
 from plangate.tasks import RespondTask
 
 ROOT = Path(__file__).parents[3]
