@@ -71,6 +71,7 @@ class AdmissionActivities:
         admission = Admission(
             agent=agent.name,
             agent_version=agent.version,
+            in_turn=True,
             limits=agent.scope.limits,
             preflight=None if agent.settings.preflight.when is PreflightWhen.NEVER else agent.settings.preflight,
             verdict=verdict,

@@ -187,6 +187,9 @@ class Admission(BaseModel):
     """Tokens and cost, by what is known before any model call."""
     doubts: list[str] = Field(default_factory=list)
     """What input guardrails doubt: the answer's confidence is less for it."""
+    in_turn: bool = False
+    """Whether the run's local activities go one at a time. Two at once end in two activations, and are replayed in one,
+    in which what they wake comes in another order. Runs that were admitted by older workers have them at once."""
 
 
 class AgentSummary(BaseModel):

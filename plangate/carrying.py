@@ -34,7 +34,7 @@ _GATE_BYTES = 400
 
 
 def pack(state: RunState, *, namespace: str) -> RunState:
-    """The state as it is carried; the given one stays as it is.
+    """The state as it is carried into a new history; the given one stays as it is.
 
     Args:
         state: The run's state.
@@ -44,7 +44,7 @@ def pack(state: RunState, *, namespace: str) -> RunState:
     steps = {
         name: _packed_step(state, step, namespace=namespace, by_value=by_value) for name, step in state.steps.items()
     }
-    return state.model_copy(update={"steps": steps, "namespace": namespace, **_fewer_gates(state)})
+    return state.model_copy(update={"steps": steps, "namespace": namespace, "in_turn": True, **_fewer_gates(state)})
 
 
 def loosen(state: RunState) -> None:

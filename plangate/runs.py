@@ -302,6 +302,8 @@ class RunState(BaseModel):
     """Fingerprints of the plans so far."""
     canned: dict[str, str] = Field(default_factory=dict)
     """The owner's own words for answers that no model writes, by what happened."""
+    in_turn: bool = False
+    """Local activities go one at a time (see `Admission.in_turn`)."""
 
     @property
     def asked(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import TypeVar
 
@@ -99,15 +100,17 @@ async def respond(task: RespondTask, *, within: timedelta | None = None) -> Answ
 
 
 async def _locally(name: str, task: BaseModel, returns: type[R] | None, in_all: timedelta = LOCAL_TIMEOUT) -> R:
-    """A local activity: short, and safe to repeat."""
-    result: R = await workflow.execute_local_activity(
-        name,
-        task,
-        result_type=returns,
-        start_to_close_timeout=timedelta(seconds=20),
-        schedule_to_close_timeout=in_all,
-        retry_policy=_LOCAL_RETRY,
-    )
+    """A local activity: short, and safe to repeat. They go one at a time: `Admission.in_turn` says why."""
+    run = workflow.instance()
+    async with run.turn if run.state.in_turn else nullcontext():
+        result: R = await workflow.execute_local_activity(
+            name,
+            task,
+            result_type=returns,
+            start_to_close_timeout=timedelta(seconds=20),
+            schedule_to_close_timeout=in_all,
+            retry_policy=_LOCAL_RETRY,
+        )
     return result
 
 

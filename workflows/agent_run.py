@@ -61,6 +61,8 @@ class AgentRun:
             effect_identity=workflow.info().workflow_id,
         )
         loosen(self.state)
+        self.turn = asyncio.Lock()
+        """Held by the local activity that is under way."""
         if self._wrong is not None:
             self.state.phase, self.state.outcome = Phase.ENDED, Outcome.FAILED
             self.state.error = ErrorPayload(type=ErrorType.INVALID_INPUT, message=self._wrong, next="the run ends")
@@ -130,7 +132,7 @@ class AgentRun:
         state = self.state
         state.agent_version, state.limits, state.verdict = admission.agent_version, admission.limits, admission.verdict
         state.text, state.forecast = admission.request, admission.forecast
-        state.preflight = admission.preflight
+        state.preflight, state.in_turn = admission.preflight, admission.in_turn
         state.canned, state.doubts = admission.answers, admission.doubts
         state.add_verdicts(admission.verdicts)
         if admission.verdict.action is Action.BLOCK:

@@ -52,6 +52,11 @@ class Terminal:
         os.write(self._master, line.encode() + b"\n")
 
 
+def _as_in_a_terminal() -> None:
+    """Who runs the tests in the background of a shell has Ctrl-C ignored, and what they start inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @asynccontextmanager
 async def terminal(shop: Shop, *args: str) -> AsyncIterator[Terminal]:
     master, slave = pty.openpty()
@@ -63,6 +68,7 @@ async def terminal(shop: Shop, *args: str) -> AsyncIterator[Terminal]:
         stderr=slave,
         env=cli_environment({"TEMPORAL_ADDRESS": shop.address, "TERM": "xterm"}),
         start_new_session=True,
+        preexec_fn=_as_in_a_terminal,
     )
     os.close(slave)
     try:
