@@ -8,7 +8,6 @@ from datetime import timedelta
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MINUTE = 60.0
-
 _MARGIN = 1.01
 """Calls are spaced a hundredth wider than they might be, for those that begin up to half a second late."""
 

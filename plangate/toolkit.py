@@ -16,7 +16,7 @@ import inspect
 import typing
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model, field_validator
 
@@ -24,9 +24,6 @@ from plangate.breakers import OnOpen
 from plangate.compensation import Compensation
 from plangate.provenance import Trust
 from plangate.strictjson import digest
-
-if TYPE_CHECKING:
-    pass
 from plangate.tool_context import ToolContext
 from plangate.tool_policy import Effect, Idempotency, RetrySettings, ToolPolicy
 

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from plangate.errors import ErrorType, PlangateError
+from plangate.errors import ErrorType, InvalidInput, PlangateError
 
-EXIT_USAGE, EXIT_BUG = 2, 70
+EXIT_REFUSED, EXIT_USAGE, EXIT_NO_DATABASE, EXIT_BUG = 1, 2, 3, 70
 
 
 def person(name: str) -> str:
@@ -55,6 +55,15 @@ def tell_error(error: PlangateError, code: int, body: dict[str, Any], *, as_json
 def plain_body(error: PlangateError, code: int) -> dict[str, Any]:
     """An error as most commands print it in JSON."""
     return {"type": error.type.value, "message": error.message, "details": error.details}
+
+
+def judged(error: Exception) -> tuple[PlangateError, int] | None:
+    """An error of a command that only reads the database, and its exit code; None for a defect."""
+    if isinstance(error, InvalidInput):
+        return error, EXIT_USAGE
+    if isinstance(error, PlangateError):
+        return error, EXIT_NO_DATABASE if error.type is ErrorType.UNAVAILABLE else EXIT_REFUSED
+    return None
 
 
 def run_command(

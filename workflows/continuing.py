@@ -7,7 +7,8 @@ from temporalio import workflow
 from workflows.gates import Gates
 
 with workflow.unsafe.imports_passed_through():
-    from plangate.carrying import KEEP_INLINE, pack
+    from plangate.carrying import pack
+    from plangate.resuming import compact
     from plangate.runs import RunInput, RunState
 
 MAX_HISTORY_EVENTS = 20_000
@@ -58,15 +59,7 @@ async def continue_as_new(state: RunState, gates: Gates) -> None:
         await workflow.wait_condition(lambda: not state.inbox and workflow.all_handlers_finished())
     state.generation += 1
     request = state.request.model_dump()
-    carried = pack(state, namespace=workflow.info().namespace) if packed else _by_reference(state)
+    carried = (
+        pack(state, namespace=workflow.info().namespace) if packed else compact(state)
+    )  # as older versions carried it
     workflow.continue_as_new(RunInput(**request, carried=carried))
-
-
-def _by_reference(state: RunState) -> RunState:
-    """As it was carried before it was packed; what an old history carries must not change."""
-    for step in state.steps.values():
-        for call in step.calls:
-            result = call.result
-            if result is not None and result.inline and result.key and result.size > KEEP_INLINE:
-                call.result = result.model_copy(update={"inline": False, "value": None})
-    return state

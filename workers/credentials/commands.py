@@ -15,12 +15,9 @@ import typer
 from activities.storage.credentials import CredentialTable
 from activities.storage.engine import configured_url
 from activities.storage.store import Store
-from plangate.errors import ErrorType, InvalidInput, PlangateError
 from workers.connection import data_folder
 from workers.credentials import pages
-from workers.telling import EXIT_USAGE, run_command, write
-
-EXIT_REFUSED, EXIT_NO_DATABASE = 1, 3
+from workers.telling import judged, run_command, write
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True)
 
@@ -52,12 +49,4 @@ def list_credentials(
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    return run_command(app, arguments, name="plangate credentials", judge=_judged)
-
-
-def _judged(error: Exception) -> tuple[PlangateError, int] | None:
-    if isinstance(error, InvalidInput):
-        return error, EXIT_USAGE
-    if isinstance(error, PlangateError):
-        return error, EXIT_NO_DATABASE if error.type is ErrorType.UNAVAILABLE else EXIT_REFUSED
-    return None
+    return run_command(app, arguments, name="plangate credentials", judge=judged)

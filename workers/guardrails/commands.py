@@ -21,12 +21,10 @@ from activities.guardrails.registry import ACTION, INPUT, OUTPUT
 from activities.storage.engine import configured_url
 from activities.storage.store import Store
 from activities.storage.verdicts import VerdictCount, verdict_counts
-from plangate.errors import ErrorType, InvalidInput, PlangateError
 from workers.connection import data_folder
 from workers.costs.commands import moment
-from workers.telling import EXIT_USAGE, run_command, write
+from workers.telling import judged, run_command, write
 
-EXIT_REFUSED, EXIT_NO_DATABASE = 1, 3
 _LINES: list[Guardrail[Any]] = [*INPUT, *ACTION, *OUTPUT]
 _ABOUT = {guard.name: guard.about for guard in _LINES}
 _OTHERS = "Limits of a whole run, and what belongs to no line of the registry."
@@ -99,12 +97,4 @@ def _show_rules(found: Sequence[VerdictCount]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    return run_command(app, arguments, name="plangate guardrails", judge=_judged)
-
-
-def _judged(error: Exception) -> tuple[PlangateError, int] | None:
-    if isinstance(error, InvalidInput):
-        return error, EXIT_USAGE
-    if isinstance(error, PlangateError):
-        return error, EXIT_NO_DATABASE if error.type is ErrorType.UNAVAILABLE else EXIT_REFUSED
-    return None
+    return run_command(app, arguments, name="plangate guardrails", judge=judged)
