@@ -24,6 +24,7 @@ def guarded(args: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
+        _refuse_undecodable(args)
         return _run(args)
     except ClientError as error:
         return _tell(error, as_json=wants_json(args))
@@ -36,7 +37,7 @@ def guarded(args: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("PLANGATE_TRACEBACK"):
             raise
-        return _tell(_undecodable(args) or _bug(error), as_json=wants_json(args))
+        return _tell(_bug(error), as_json=wants_json(args))
 
 
 def wants_json(args: Sequence[str]) -> bool:
@@ -94,12 +95,15 @@ def _safe(text: str) -> str:
     return "".join(char if char.isprintable() or char in "\n\t" else f"\\u{ord(char):04x}" for char in text)
 
 
-def _undecodable(args: Sequence[str]) -> ClientError | None:
-    """What to say when an argument had bytes that aren't UTF-8: they can't be sent, whatever the command."""
+def _refuse_undecodable(args: Sequence[str]) -> None:
+    """Arguments with bytes that aren't UTF-8 can't be sent, whatever the command: said before anything is connected."""
     for arg in args:
         if any("\ud800" <= char <= "\udfff" for char in arg):
-            return ClientError(f"The argument {_safe(arg)!r} is not UTF-8 text.", code=ExitCode.USAGE)
-    return None
+            raise ClientError(
+                f"The argument {_safe(arg)!r} is not UTF-8 text.",
+                hint="Write it in UTF-8, without halves of characters.",
+                code=ExitCode.USAGE,
+            )
 
 
 def _bug(error: Exception) -> ClientError:

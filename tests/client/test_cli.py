@@ -193,7 +193,7 @@ async def test_a_reader_that_goes_away_is_no_failure(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("args", "input", "says"),
     [
-        (("run", "support", "\udcff where"), b"", "The request is not UTF-8"),
+        (("run", "support", "\udcff where"), b"", "where' is not UTF-8"),
         (("run", "support", "-"), b"where \xff", "byte 7 is 0xff"),
         (("run", "support", "x", "--input", '{"a": "\\ud800"}'), b"", "lone surrogate"),
         (("run", "support", "x", "--input", "[" * 50_000), b"", "nested deeper"),
