@@ -11,6 +11,7 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from activities.storage.sqlite import connect
 from plangate.errors import InvalidInput
 
 URL_VARIABLE = "PLANGATE_DATABASE_URL"
@@ -105,7 +106,7 @@ def make_engines(url: str, *, pool_size: int = 10) -> Engines:
 def _sqlite(url: URL, *, readers: int) -> Engines:
     """One writing connection whose transactions begin IMMEDIATE, and readers that can't write."""
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    options: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}, "max_overflow": 0}
+    options: dict[str, Any] = {"async_creator": lambda: connect(url, busy_seconds=BUSY_SECONDS), "max_overflow": 0}
     write = create_async_engine(url, pool_size=1, **options)
     read = create_async_engine(
         url, pool_size=readers, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True, **options
