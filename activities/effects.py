@@ -99,6 +99,18 @@ class Effects:
 
     async def _in_ledger(self, checked: Checked) -> str:
         """Effect, ledger row and use of the approval in one transaction, within the attempt's time."""
+        made: list[str] = []
+        try:
+            text = await self._within(checked, made)
+        except Exception as error:
+            if not made:
+                raise
+            text = await self._outcomes.committed(checked, made[0], error)
+        self._at(KillPoint.AFTER_COMMIT, checked)
+        return text
+
+    async def _within(self, checked: Checked, made: list[str]) -> str:
+        """The same; `made` has the result when nothing is left but the commit."""
         async with self._store.transaction() as conn:
             claimed = await self._outcomes.claim_within(conn, checked)
             if claimed.known is not None:
@@ -122,9 +134,9 @@ class Effects:
                     raise PlangateError("somebody else wrote its ledger row", type=ErrorType.BUG)
                 if not checked.window.is_open:
                     raise GaveUp("its time was over before it was committed; it was rolled back")
+                made.append(text)
         if failure is not None:
             raise failure
-        self._at(KillPoint.AFTER_COMMIT, checked)
         return text
 
     async def _beside_ledger(self, checked: Checked) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities import faults, ledger
 from activities.checked import AlreadyFailed, Checked
 from activities.claims import Claimed
+from activities.doubts import CommitUnclear
 from activities.fencing import GaveUp, Held, Replaced, StillRunning
 from activities.ledger import Entry, LedgerState
 from activities.outliving import Outliving, names_of
@@ -167,6 +168,21 @@ class Outcomes:
             if await ledger.state_of(conn, call.key) is not LedgerState.DONE:
                 raise Replaced
         return await self._result(checked)
+
+    async def committed(self, checked: Checked, text: str, error: Exception) -> str:
+        """After a commit that wasn't acknowledged: the result, if the ledger has it.
+
+        Raises:
+            CommitUnclear: It hasn't, or not yet. The next attempt, which has to get at the row, knows.
+        """
+        try:
+            async with self._store.reading() as conn:
+                state = await ledger.state_of(conn, checked.call.key)
+        except Exception:  # noqa: BLE001 - then nobody can tell
+            state = None
+        if state is LedgerState.DONE:
+            return text
+        raise CommitUnclear(error) from error
 
     async def failed_within(self, conn: AsyncConnection, checked: Checked, claimed: Claimed, error: Exception) -> None:
         """The far side said no, in the transaction of the effect that was rolled back."""

@@ -25,6 +25,7 @@ from activities.breakers import Breakers, Permit, Refusal
 from activities.catalogue import Catalogue
 from activities.checked import AlreadyFailed, Checked
 from activities.credentials.keeper import Credentials
+from activities.doubts import weighed
 from activities.drifts import Drifts
 from activities.effects import Effects
 from activities.fencing import OF_LIMIT, Held, Window
@@ -139,7 +140,7 @@ class ToolActivities:
             consequential = tool.settings.effect is Effect.CONSEQUENTIAL
             lines = await self._spending.lines(agent, call, args) if consequential else []
         except Exception as failure:  # noqa: BLE001 - every fault gets its type
-            raise self._failure(failure, call, attempt, None) from None
+            raise await self._failure(failure, call, attempt, None) from None
         limit, attempts = _bounds(tool)
         return Checked(
             call=call,
@@ -200,8 +201,11 @@ class ToolActivities:
         """Whether the far side would be called at all, and whether an earlier attempt may have taken effect."""
         if checked.tool.settings.effect is not Effect.CONSEQUENTIAL:
             return True, False
-        async with self._store.reading() as conn:
-            state = await ledger.state_of(conn, checked.call.key)
+        try:
+            async with self._store.reading() as conn:
+                state = await ledger.state_of(conn, checked.call.key)
+        except Exception as failure:  # noqa: BLE001 - every fault gets its type
+            raise await self._failure(failure, checked.call, checked.attempt, checked) from None
         is_open = state in (None, LedgerState.INTENDED, LedgerState.RESOLVED)
         return is_open, state is LedgerState.INTENDED
 
@@ -221,14 +225,18 @@ class ToolActivities:
             )
             if payload.type.kind is ErrorKind.BUSINESS:
                 return CallResult(error=payload)
-            raise self._failure(failure, checked.call, checked.attempt, checked) from None
+            raise await self._failure(failure, checked.call, checked.attempt, checked) from None
         finally:
             await self._drifts.note(checked.tool, checked.differences)
         return CallResult(result=as_result(checked.call.key, text))
 
-    def _failure(self, error: Exception, call: ToolCall, attempt: int, checked: Checked | None) -> ApplicationError:
+    async def _failure(
+        self, error: Exception, call: ToolCall, attempt: int, checked: Checked | None
+    ) -> ApplicationError:
         args = checked.json_args if checked else call.args
         payload = faults.payload(error, tool=call.tool, step=call.step, args=args, attempt=attempt)
+        if checked is None or checked.tool.settings.effect is Effect.CONSEQUENTIAL:
+            payload = await weighed(self._store, call.key, error, payload)
         if payload.type is ErrorType.BUG:
             log.error("tool raised an unexpected error", tool=call.tool, run=call.run, exc_info=error)
         retries = checked.tool.policy().retries if checked else _NO_SETTINGS

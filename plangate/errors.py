@@ -121,6 +121,8 @@ class ErrorPayload(BaseModel):
     """The guardrail that refused, if one did."""
     rule: str = ""
     """Its rule."""
+    unsure: bool = False
+    """A consequential call may have taken effect, in this attempt or in an earlier one, whatever the type says."""
 
 
 class PlangateError(Exception):

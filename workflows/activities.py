@@ -175,7 +175,8 @@ def payload_of(
     """What went wrong in an activity, in the one shape for errors.
 
     A consequential call that ended in a time-out, a server error or a bug may have taken effect: its outcome is
-    unknown. A `ledger` tool that tells its fault itself has rolled back.
+    unknown. A `ledger` tool that tells its fault itself has rolled back. An attempt whose ledger row says that an
+    earlier one may have taken effect is `unsure`, whatever it failed with itself.
     """
     cause = error.cause if isinstance(error, ActivityError) else error
     attempted = error.activity_type if isinstance(error, ActivityError) else ""
@@ -191,7 +192,7 @@ def payload_of(
         policy is not None and policy.idempotency is Idempotency.LEDGER and isinstance(cause, ApplicationError)
     )
     consequential = policy is not None and policy.effect is Effect.CONSEQUENTIAL
-    if consequential and payload.type in _UNSURE and not rolled_back:
+    if consequential and (payload.unsure or (payload.type in _UNSURE and not rolled_back)):
         message = f"{payload.message}. Whether it took effect is not known: check, then decide"
         payload = payload.model_copy(update={"type": ErrorType.OUTCOME_UNKNOWN, "message": message})
     return payload

@@ -142,6 +142,34 @@ def waver(ctx: ToolContext, what: str) -> dict[str, str]:
     return {"wavered": what}
 
 
+@tool(effect="consequential", idempotency="key", retries=0, summary="Hand {what} over")
+async def hand_over(ctx: ToolContext, what: str) -> str:
+    """Take effect once a test has said the thing's name, and never say so."""
+    said = Path(ctx.settings["effects_file"]).with_suffix(".said")
+    while not (said.exists() and what in said.read_text()):  # noqa: ASYNC110 - the test is another process
+        await asyncio.sleep(0.01)
+    _note(ctx, tool="hand_over", what=what)
+    raise TimeoutError("no answer")
+
+
+@tool(
+    effect="consequential",
+    idempotency="key",
+    timeout=1,
+    total_timeout=5,
+    retries=3,
+    retry_initial=0.01,
+    retry_max=0.02,
+    summary="Lend {what}",
+)
+async def lend(ctx: ToolContext, what: str) -> str:
+    """Take effect without an answer, and then be asked for more patience than there is."""
+    _note(ctx, tool="lend", what=what)
+    if ctx.attempt == 1:
+        raise TimeoutError("no answer")
+    raise ToolError("not so fast", transient=True, type=ErrorType.RATE_LIMITED, retry_after=60)
+
+
 @tool(effect="consequential", idempotency="key", retries=0, summary="Release {what}")
 async def release(ctx: ToolContext, what: str, receipt: str) -> str:
     """Undo a reservation."""
