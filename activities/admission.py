@@ -85,7 +85,11 @@ class AdmissionActivities:
         if request.plan is None or verdict.action is Action.BLOCK:
             return admission
         plan, problems = validate_plan(
-            request.plan, tools=agent.policies, schemas=agent.schemas, limits=agent.scope.limits
+            request.plan,
+            tools=agent.policies,
+            schemas=agent.schemas,
+            limits=agent.scope.limits,
+            results=agent.results,
         )
         if plan is None or problems:
             lines = [str(problem) for problem in problems]

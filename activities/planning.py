@@ -223,8 +223,10 @@ def _read_plan(data: dict[str, Any], agent: Agent, task: PlanTask) -> _Attempt:
         tools=agent.policies,
         schemas=agent.schemas,
         limits=agent.scope.limits,
+        results=agent.results,
         known=done,
         taken=ended,
+        earlier=_returned(task),
     )
     if problems or plan is None:
         lines = [str(problem) for problem in problems]
@@ -232,6 +234,12 @@ def _read_plan(data: dict[str, Any], agent: Agent, task: PlanTask) -> _Attempt:
             lines = [*lines[:_MAX_MISTAKES], f"and {len(lines) - _MAX_MISTAKES} more"]
         return _Attempt(mistakes=tuple(lines), type=ErrorType.INVALID_PLAN)
     return _Attempt(PlanProposal(action="plan", message=data.get("message") or "", plan=plan))
+
+
+def _returned(task: PlanTask) -> list[Step]:
+    """Earlier steps whose result is what a tool returned, and not what a person answered in its place."""
+    steps = task.plan.steps if task.plan else []
+    return [step for step in steps if step.id in task.results and step.for_each is None]
 
 
 def _envelope_mistakes(data: dict[str, Any]) -> tuple[str, ...]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from pydantic import ValidationError
 
 from plangate import expressions
 from plangate.agents import Limits
-from plangate.plans import MAX_STEPS, RESERVED_NAMES, Fallback, Plan, PlanProblem, Step
+from plangate.fields import Fields
+from plangate.plan_reading import nearest, read_plan, sound_steps
+from plangate.plans import MAX_STEPS, RESERVED_NAMES, Plan, PlanProblem, Step
+from plangate.result_forms import Form
 from plangate.tool_policy import ToolPolicy
+
+NOTHING_KNOWN: Mapping[str, Form] = {}
 
 
 def validate_plan(
@@ -21,8 +24,10 @@ def validate_plan(
     tools: Mapping[str, ToolPolicy],
     schemas: Mapping[str, Mapping[str, Any]],
     limits: Limits,
+    results: Mapping[str, Form] = NOTHING_KNOWN,
     known: Collection[str] = (),
     taken: Collection[str] = (),
+    earlier: Iterable[Step] = (),
 ) -> tuple[Plan | None, list[PlanProblem]]:
     """Check a plan.
 
@@ -31,37 +36,26 @@ def validate_plan(
         tools: Every tool of the agent, by name.
         schemas: JSON schemas of their arguments, by tool name.
         limits: The agent's limits.
+        results: What each tool declares to return; one that isn't here may return anything.
         known: Ids of steps of earlier revisions that ended; references may name them.
         taken: Ids that new steps may not use (all ids of earlier revisions that ended).
+        earlier: Steps of earlier revisions whose results are what their tools returned.
 
     Returns:
         The plan, or None when it isn't even a plan in form, and all problems. The plan may run only if there are none.
     """
-    if isinstance(data, Plan):
-        plan = data
-    else:
-        parsed = _parse(data)
-        if isinstance(parsed, list):
-            sound, broken = _sound_steps(data)
-            names = frozenset(known) | broken
-            rest = _Check(sound, tools, schemas, limits, names, frozenset(taken) | frozenset(known)).run()
-            return None, [*parsed, *rest]
-        plan = parsed
-    return plan, list(_Check(plan, tools, schemas, limits, frozenset(known), frozenset(taken) | frozenset(known)).run())
+    ended, before = frozenset(taken) | frozenset(known), list(earlier)
 
+    def check(plan: Plan, names: frozenset[str]) -> list[PlanProblem]:
+        new = {step.id for step in plan.steps}
+        fields = Fields([*(step for step in before if step.id not in new), *plan.steps], results)
+        return list(_Check(plan, tools, schemas, limits, names, ended, fields).run())
 
-def _sound_steps(data: object) -> tuple[Plan, frozenset[str]]:
-    """Of a plan with mistakes in form: the steps that are right in form, and the ids of the others."""
-    given = data.get("steps") if isinstance(data, dict) else None
-    steps: list[Step] = []
-    broken: set[str] = set()
-    for entry in given[:MAX_STEPS] if isinstance(given, list) else []:
-        try:
-            steps.append(Step.model_validate(entry))
-        except ValidationError:
-            name = entry.get("id") if isinstance(entry, dict) else None
-            broken |= {name} if isinstance(name, str) else set()
-    return Plan(steps=steps), frozenset(broken)
+    parsed = data if isinstance(data, Plan) else read_plan(data)
+    if isinstance(parsed, Plan):
+        return parsed, check(parsed, frozenset(known))
+    sound, broken = sound_steps(data)
+    return None, [*parsed, *check(sound, frozenset(known) | broken)]
 
 
 def dependencies(step: Step) -> frozenset[str]:
@@ -86,43 +80,6 @@ def _roots_of(expression: str | None) -> frozenset[str]:
     return expressions.roots(expression) - RESERVED_NAMES - {expressions.WHOLE}
 
 
-def _parse(data: object) -> Plan | list[PlanProblem]:
-    if not isinstance(data, dict):
-        kind = type(data).__name__
-        return [PlanProblem(problem=f"a plan is an object with `goal` and `steps`, not a {kind}")]
-    try:
-        return Plan.model_validate(data)
-    except ValidationError as error:
-        return [_schema_problem(data, issue) for issue in error.errors(include_url=False)]
-
-
-def _schema_problem(data: Mapping[str, Any], issue: Any) -> PlanProblem:
-    location = [part for part in issue["loc"] if part != "__root__"]
-    step: str | None = None
-    if len(location) >= 2 and location[0] == "steps" and isinstance(location[1], int):
-        step = _name_of(data, location[1])
-        location = location[2:]
-    message = str(issue["msg"])
-    if issue["type"] == "extra_forbidden":
-        in_fallback = step is not None and len(location) > 1 and location[0] == "fallback"
-        allowed = (Fallback if in_fallback else Step if step else Plan).model_fields
-        message = f"there is no such field{nearest(str(location[-1]), allowed)}; fields are {', '.join(allowed)}"
-    return PlanProblem(step=step, where=".".join(map(str, location)), problem=message)
-
-
-def _name_of(data: Mapping[str, Any], index: int) -> str:
-    steps = data.get("steps")
-    entry = steps[index] if isinstance(steps, list) and index < len(steps) else None
-    name = entry.get("id") if isinstance(entry, dict) else None
-    return name if isinstance(name, str) and name else f"#{index + 1}"
-
-
-def nearest(name: str, names: Collection[str]) -> str:
-    """`, did you mean 'x'?` when a name is close to one of those known, else nothing."""
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
-    return f", did you mean {close[0]!r}?" if close else ""
-
-
 class _Check:
     """One pass over a plan that is right in form."""
 
@@ -134,7 +91,9 @@ class _Check:
         limits: Limits,
         known: frozenset[str],
         taken: frozenset[str],
+        fields: Fields,
     ) -> None:
+        self.fields = fields
         self.plan, self.tools, self.schemas, self.limits = plan, tools, schemas, limits
         self.taken = taken
         self.known = known
@@ -152,7 +111,7 @@ class _Check:
         yield from self._names()
         for step in self.plan.steps:
             yield from self._tool(step.id, "tool", step.tool)
-            yield from self._arguments(step.id, "args", step.tool, step.args, loop=step.for_each is not None)
+            yield from self._arguments(step.id, "args", step.tool, step.args, loop=step.for_each)
             yield from self._expressions(step)
             yield from self._fallback(step)
         yield from self._cycles()
@@ -183,7 +142,7 @@ class _Check:
             yield PlanProblem(step=step, where=where, problem=f"the scope says that {name!r} is never used")
 
     def _arguments(
-        self, step: str, where: str, tool: str, args: Mapping[str, Any], *, loop: bool
+        self, step: str, where: str, tool: str, args: Mapping[str, Any], *, loop: str | None
     ) -> Iterator[PlanProblem]:
         for place, expression in expressions.references(args):
             yield from self._reference(step, f"{where}.{place}" if place else where, expression, loop=loop)
@@ -215,15 +174,18 @@ class _Check:
 
     def _expressions(self, step: Step) -> Iterator[PlanProblem]:
         if step.when is not None:
-            yield from self._reference(step.id, "when", step.when, loop=False)
+            yield from self._reference(step.id, "when", step.when, loop=None)
         if step.for_each is not None:
-            yield from self._reference(step.id, "for_each", step.for_each, loop=False)
+            wrong = list(self._reference(step.id, "for_each", step.for_each, loop=None))
+            if not wrong and (no_list := self.fields.no_list(step.for_each)):
+                wrong = [PlanProblem(step=step.id, where="for_each", problem=no_list)]
+            yield from wrong
         for name in step.after:
             if name not in self.ids | self.known or name == step.id:
                 hint = nearest(name, self.ids | self.known)
                 yield PlanProblem(step=step.id, where="after", problem=f"there is no other step {name!r}{hint}")
 
-    def _reference(self, step: str, where: str, expression: str, *, loop: bool) -> Iterator[PlanProblem]:
+    def _reference(self, step: str, where: str, expression: str, *, loop: str | None) -> Iterator[PlanProblem]:
         if not expression:
             yield PlanProblem(
                 step=step, where=where, problem='a reference is an object {"$ref": "<JMESPath>"} and no more'
@@ -235,7 +197,7 @@ class _Check:
         for root in sorted(expressions.roots(expression)):
             if root == expressions.WHOLE:
                 yield PlanProblem(step=step, where=where, problem="name the step that you refer to instead of `@`")
-            elif root == "item" and not loop:
+            elif root == "item" and loop is None:
                 yield PlanProblem(
                     step=step, where=where, problem="`item` is known only in the `args` of a `for_each` step"
                 )
@@ -253,6 +215,8 @@ class _Check:
                     where=where,
                     problem=f"{expression!r} refers to {root!r}, which is no step{nearest(root, names)}",
                 )
+        for problem in self.fields.problems(expression, loop=loop):
+            yield PlanProblem(step=step, where=where, problem=problem)
 
     def _fallback(self, step: Step) -> Iterator[PlanProblem]:
         fallback = step.fallback
@@ -265,11 +229,10 @@ class _Check:
                 yield PlanProblem(step=step.id, where="fallback", problem="a fallback has a `tool` or a `value`")
             for place, expression in expressions.references(fallback.value):
                 where = f"fallback.value.{place}" if place else "fallback.value"
-                yield from self._reference(step.id, where, expression, loop=False)
+                yield from self._reference(step.id, where, expression, loop=None)
             return
         yield from self._tool(step.id, "fallback.tool", fallback.tool)
-        loop = step.for_each is not None
-        yield from self._arguments(step.id, "fallback.args", fallback.tool, fallback.args, loop=loop)
+        yield from self._arguments(step.id, "fallback.args", fallback.tool, fallback.args, loop=step.for_each)
 
     def _cycles(self) -> Iterator[PlanProblem]:
         """Kahn's algorithm; what is left over lies on a cycle or behind one."""

@@ -26,6 +26,7 @@ from plangate.flow import FlowRules, flow_rules
 from plangate.health_checks import HealthCheck
 from plangate.policy import Action, Verdict
 from plangate.problems import Problems
+from plangate.result_forms import Form, form_of_type
 from plangate.scope import parse_scope
 from plangate.spending import SpendingLimit
 from plangate.tool_policy import ToolPolicy
@@ -111,6 +112,11 @@ class LoadedAgent:
     def schemas(self) -> dict[str, dict[str, Any]]:
         """The JSON schema of every tool's arguments."""
         return {name: tool.schema for name, tool in self.tools.items()}
+
+    @cached_property
+    def results(self) -> dict[str, Form]:
+        """What every tool's result may look like."""
+        return {name: form_of_type(tool.returns) for name, tool in self.tools.items()}
 
     def tool(self, name: str) -> Tool:
         """A tool.

@@ -19,6 +19,7 @@ from activities.prompts.sections import (
 )
 from plangate.agents import AgentSettings, Scope
 from plangate.plans import Plan, PlanProposal
+from plangate.result_forms import Form
 from plangate.run_status import StepReport
 from plangate.tasks import PlanTask
 from plangate.tool_policy import ToolPolicy
@@ -42,6 +43,8 @@ class Agent(Protocol):
     def policies(self) -> dict[str, ToolPolicy]: ...  # noqa: D102
     @property
     def schemas(self) -> dict[str, dict[str, Any]]: ...  # noqa: D102
+    @property
+    def results(self) -> dict[str, Form]: ...  # noqa: D102
     @property
     def planner_prompt(self) -> str: ...  # noqa: D102
     @property

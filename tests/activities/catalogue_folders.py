@@ -49,6 +49,7 @@ from pydantic import BaseModel
 
 class Order(BaseModel):
     id: str
+    total: float = 1.0
 """
 FILES = {
     "scope.md": SCOPE,

@@ -18,6 +18,7 @@ from activities.storage.store import UsageRow
 from plangate.agents import AgentSettings, Limits, Scope, ScopeTool
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
 from plangate.policy import parse_rule
+from plangate.result_forms import Form, form_of_type
 from plangate.tool_policy import ToolPolicy
 from plangate.toolkit import TOOL_ATTRIBUTE, Tool, tool
 from tests.fake_model import FakeModel
@@ -77,6 +78,10 @@ class StubAgent:
     @cached_property
     def schemas(self) -> dict[str, dict[str, Any]]:
         return {name: each.schema for name, each in self.tools.items()}
+
+    @cached_property
+    def results(self) -> dict[str, Form]:
+        return {name: form_of_type(each.returns) for name, each in self.tools.items()}
 
 
 @dataclass

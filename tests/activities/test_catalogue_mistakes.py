@@ -102,7 +102,7 @@ def test_code_that_does_not_import(tmp_path: Path, text: str, part: str, problem
 
 def test_a_mistake_in_another_file_is_placed_there(tmp_path: Path) -> None:
     (found,) = problems_of(make_folder(tmp_path, files={"shop.py": SHOP + "\n1 / 0\n"}))
-    assert str(found) == "shop.py:7: can't be imported: ZeroDivisionError: division by zero"
+    assert str(found) == "shop.py:8: can't be imported: ZeroDivisionError: division by zero"
 
 
 DECORATED = [

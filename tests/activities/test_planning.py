@@ -125,6 +125,15 @@ async def test_no_plan_but_a_message(model: FakeModel, store: MemoryStore, actio
     assert (outcome.action, outcome.message, outcome.plan, outcome.tools) == (action, "That isn't for us.", None, {})
 
 
+async def test_a_reference_to_a_field_that_no_result_has_is_sent_back(model: FakeModel, store: MemoryStore) -> None:
+    plan = json.loads(json.dumps(PLAN).replace("order.number", "order.numbers[0]"))
+    model.script(plan, PLAN)
+    outcome = await make_plan(model, store)
+    assert (outcome.plan, outcome.repairs) == (Plan.model_validate(PLAN), 1)
+    complaint = model.requests[1].inputs[2]
+    assert "step 'pay', args.order_id: 'order.numbers' is no list: it is a text" in complaint
+
+
 async def test_mistakes_are_sent_back_all_at_once(model: FakeModel, store: MemoryStore) -> None:
     wrong = {"goal": "x", "steps": [{"id": "a", "tool": "find_orders"}, {"id": "b", "tool": "refund", "args": {}}]}
     model.script(wrong, PLAN)

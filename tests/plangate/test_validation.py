@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plangate.agents import Limits
+from plangate.plan_reading import nearest
 from plangate.plans import MAX_STEPS, Plan
-from plangate.validation import dependencies, nearest, reference_roots
+from plangate.validation import dependencies, reference_roots
 from tests.plangate.plan_makers import check, dags, mistakes, step
 
 

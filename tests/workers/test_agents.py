@@ -227,8 +227,14 @@ def test_the_new_agents_offline_rules_make_plans_that_it_may_carry_out(
         return
     assert proposal.plan is not None
     assert [step.tool for step in proposal.plan.steps] == tools
-    limits = agent.scope.limits
-    assert validate_plan(proposal.plan, tools=agent.policies, schemas=agent.schemas, limits=limits)[1] == []
+    _, problems = validate_plan(
+        proposal.plan,
+        tools=agent.policies,
+        schemas=agent.schemas,
+        limits=agent.scope.limits,
+        results=agent.results,
+    )
+    assert problems == []
 
 
 @pytest.fixture

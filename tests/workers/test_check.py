@@ -99,6 +99,17 @@ def test_mistakes_of_a_plan_have_their_lines(tmp_path: Path, capsys: pytest.Capt
     assert (code, found["problems"][0]["line"]) == (1, 2)
 
 
+def test_a_field_that_no_result_has_is_a_mistake_of_the_plan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(PLAN.replace("order.refundable", "order.refundible"), encoding="utf-8")
+    code, found = checked(capsys, "--plan", str(path))
+    (problem,) = found["problems"]
+    assert (code, problem["line"], problem["step"], problem["where"]) == (1, 6, "named", "args.amount")
+    assert "'order' has no field 'refundible', did you mean 'refundable'?; it has order_id" in problem["problem"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_a_text_s_page_fits_a_narrow_terminal_and_says_the_reason_once(
     monkeypatch: pytest.MonkeyPatch, encoding: str

@@ -202,7 +202,13 @@ def check_plan(agent: LoadedAgent, plan: Plan, *, known: set[str] = frozenset(),
     policies = {name: tool.policy() for name, tool in agent.tools.items()}
     schemas = {name: tool.schema for name, tool in agent.tools.items()}
     _, problems = validate_plan(
-        plan, tools=policies, schemas=schemas, limits=agent.scope.limits, known=known, taken=taken
+        plan,
+        tools=policies,
+        schemas=schemas,
+        limits=agent.scope.limits,
+        results=agent.results,
+        known=known,
+        taken=taken,
     )
     assert not problems, [str(problem) for problem in problems]
     assert all(step.title and "{{" not in step.model_dump_json() for step in plan.steps)

@@ -126,7 +126,13 @@ def _as_json(value: Any, file: str) -> Any:
 
 def check_plan(file: PlanFile, agent: LoadedAgent) -> CheckedPlan:
     """Check a plan against an agent."""
-    plan, found = validate_plan(file.data, tools=agent.policies, schemas=agent.schemas, limits=agent.scope.limits)
+    plan, found = validate_plan(
+        file.data,
+        tools=agent.policies,
+        schemas=agent.schemas,
+        limits=agent.scope.limits,
+        results=agent.results,
+    )
     if plan is None or found:
         placed = [(_line(file, problem), problem) for problem in found]
         return CheckedPlan(file.name, sorted(placed, key=lambda pair: pair[0] or 0), plan)
