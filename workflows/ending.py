@@ -45,6 +45,25 @@ def may_be_left_out(step: Step, error: ErrorPayload | None) -> bool:
     return not (unsure and workflow.patched("unknown-effects-are-not-optional"))
 
 
+def unknown_first(state: RunState, failed: str | None) -> None:
+    """An effect whose outcome nobody knows decides how the run ends, whatever else failed or stopped it before.
+
+    Args:
+        state: The run's state, with nothing under way.
+        failed: The step that failed first; None when the run is stopped for another reason.
+
+    Raises:
+        RunEnds: There is such an effect, and the failed step's own end doesn't say so.
+    """
+    first = state.steps[failed].error if failed is not None else None
+    if first is not None and first.type is ErrorType.OUTCOME_UNKNOWN:
+        return
+    errors = (call.error for step in state.steps.values() for call in step.calls)
+    unknown = next((each for each in errors if each and each.type is ErrorType.OUTCOME_UNKNOWN), None)
+    if unknown is not None and workflow.patched("unknown-outcomes-first"):
+        raise RunEnds(Outcome.FAILED, error=unknown.model_copy(update={"next": "the run ends"}))
+
+
 def after_failure(state: RunState, name: str) -> str:
     """What the planner is told of a step that failed for good.
 

@@ -10,7 +10,7 @@ from typing import Any
 from temporalio import workflow
 
 from workflows.continuing import History, continue_as_new
-from workflows.ending import after_failure, after_looking, ends, leave_out, may_be_left_out
+from workflows.ending import after_failure, after_looking, ends, leave_out, may_be_left_out, unknown_first
 from workflows.gates import Gates
 from workflows.stepping import Stepper
 
@@ -279,16 +279,17 @@ class Execution:
                 step.status, step.reason = StepStatus.CANCELLED, "the run ended"
 
     def _verdict(self) -> str | None:
-        state = self.state
-        if self._failed is not None or self.halted is not None:
+        state, halted = self.state, self.halted
+        if self._failed is not None or halted is not None:
             for gate in self.gates.pending:
                 self.gates.withdraw(gate.call)
-        if self.halted is not None:
-            if self.halted.then is not Reached.PARTIAL:
-                raise ends(self.halted, self._last_error())
-            self._note("stopped", f"{self.halted.reason} ({self.halted.rule}); {WORDS[Reached.PARTIAL]}", None)
-            state.add_verdicts([self.halted.verdict])
-            leave_out(state, self.halted)
+            unknown_first(state, None if halted else self._failed)
+        if halted is not None:
+            if halted.then is not Reached.PARTIAL:
+                raise ends(halted, self._last_error())
+            self._note("stopped", f"{halted.reason} ({halted.rule}); {WORDS[Reached.PARTIAL]}", None)
+            state.add_verdicts([halted.verdict])
+            leave_out(state, halted)
             return None
         if self._failed is not None:
             return after_failure(state, self._failed)
