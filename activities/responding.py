@@ -74,7 +74,7 @@ class RespondingActivities:
                 attempt=beats.attempt,
             )
         await models.remember(call, completion)
-        answer = answers.judge(completion.text.strip())
+        answer = await answers.judge_aside(completion.text.strip())
         least = agent.scope.guardrails.confidence_under
         known = weighed(answer, task, least)
         return known.model_copy(update={"usage": completion.usage, "fell_back": models.told})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -137,6 +138,27 @@ class CacheSettings(BaseModel):
     """Plans may be used again for another user. Answers never are."""
 
 
+class PresidioSettings(BaseModel):
+    """With which models Presidio reads answers. What it looks for stands in the scope file, since that is policy."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    models: dict[str, str] = Field(min_length=1)
+    """spaCy pipelines by language (`en`): the name of an installed package, or a folder, from the agent's own on."""
+    score: float = Field(default=0.5, gt=0, le=0.85)
+    """How sure Presidio has to be of what it found. What a model finds counts 0.85, so above that no name would be."""
+
+    @field_validator("models")
+    @classmethod
+    def _languages(cls, value: dict[str, str]) -> dict[str, str]:
+        for language, model in value.items():
+            if not re.fullmatch(r"[a-z]{2,3}", language):
+                raise ValueError(f"{language!r} is no language: write its code, for example `en: en_core_web_sm`")
+            if not model.strip():
+                raise ValueError(f"the model for {language!r} is empty: write a package's name or a folder")
+        return value
+
+
 class AgentSettings(BaseModel):
     """`agent.yaml`: what a developer sets. What the agent may do stands in `scope.md`."""
 
@@ -157,6 +179,8 @@ class AgentSettings(BaseModel):
     """Limits of the models' endpoint."""
     preflight: PreflightRules = PreflightRules()
     """Before which plans dependencies are looked at."""
+    presidio: PresidioSettings | None = None
+    """How Presidio reads answers, where the scope file wants that."""
     answer_schema: dict[str, Any] | None = None
     """A JSON schema: answers are JSON of this shape then, for programs that read them."""
 

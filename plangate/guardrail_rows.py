@@ -27,6 +27,7 @@ from plangate.guardrails import (
 )
 
 _NUMBER = re.compile(r"(\d{1,3}(?:,\d{3})+|\d+)\s*([a-z ]*)", re.IGNORECASE)
+_ENTITY = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _MONEY = re.compile(r"(?:\$|US\$|USD)\s*(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s*(?:USD|US dollars|dollars)", re.IGNORECASE)
 
@@ -84,6 +85,13 @@ def _regions(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(codes))
 
 
+def _entities(text: str) -> tuple[str, ...]:
+    names = ["_".join(each.replace("_", " ").upper().split()) for each in text.split(",")]
+    if len(names) > 100 or not all(len(name) <= 64 and _ENTITY.fullmatch(name) for name in names):
+        raise ValueError
+    return tuple(dict.fromkeys(names))
+
+
 def _factor(text: str) -> float | None:
     plain = " ".join(text.split()).casefold()
     if plain == "off":
@@ -127,6 +135,7 @@ def _nothing(text: str) -> None:
 
 
 _ON = "'on' or 'off'"
+PRESIDIO = "Found by Presidio"
 ROWS = {
     "Normalisation": _Row("", _nothing, _ON),
     "Injection screening": _Row(
@@ -152,6 +161,7 @@ ROWS = {
     "Phone numbers of": _Row(
         "phone_regions", _regions, "up to 20 codes of countries with two letters, for example 'GB, DE'"
     ),
+    PRESIDIO: _Row("presidio_entities", _entities, "names of Presidio's, for example 'PERSON, LOCATION, US_SSN'"),
     "Facts that nothing supports": _Row(
         "unsupported", _one_of(*Unsupported), "'flagged', 'removed', 'refused', 'on' or 'off'"
     ),
@@ -199,6 +209,11 @@ def read_guardrails(
             lines[name] = line
             if problem := _read(name, setting, values, off):
                 problems.append((line, problem))
+    if values.get("presidio_entities"):
+        values["presidio_line"] = lines[PRESIDIO]
+        if values.get("personal_data") == PersonalData.ALLOWED:
+            also = f"line {lines['Personal data in answers']} allows all personal data but secrets and cards"
+            problems.append((lines[PRESIDIO], f"{PRESIDIO!r} takes nothing out, since {also}: take one of them away"))
     return GuardrailSettings(off=frozenset(off), **values), problems
 
 

@@ -40,6 +40,15 @@ class PersonalKind(StrEnum):
 ALWAYS = frozenset({PersonalKind.SECRET, PersonalKind.CARD})
 """Nobody reads these in an answer, whoever they belong to."""
 
+OWN_ENTITIES = {
+    "CREDIT_CARD": PersonalKind.CARD,
+    "EMAIL_ADDRESS": PersonalKind.EMAIL,
+    "IBAN_CODE": PersonalKind.IBAN,
+    "IP_ADDRESS": PersonalKind.IP,
+    "PHONE_NUMBER": PersonalKind.PHONE,
+}
+"""Presidio's names for what our own detectors look for: these aren't left to it."""
+
 
 class Unsupported(StrEnum):
     """What becomes of an answer with facts that nothing supports."""
@@ -92,6 +101,10 @@ class GuardrailSettings(BaseModel):
     """Which kinds are looked for in answers, besides `ALWAYS`."""
     phone_regions: tuple[str, ...] = ("GB",)
     """Countries (ISO codes) whose phone numbers are found in national form too."""
+    presidio_entities: tuple[str, ...] = ()
+    """What Presidio looks for besides, by its own names such as `PERSON`; the models are in `agent.yaml`."""
+    presidio_line: int = 0
+    """The line that says so, for mistakes that only show with the models."""
     unsupported: Unsupported = Unsupported.FLAGGED
     claims: Claims = Claims.REPLACED
     tone: tuple[Tone, ...] = ()

@@ -14,6 +14,7 @@ from activities.catalogue.code import Package, import_file
 from activities.catalogue.dependencies import check_dependencies
 from activities.catalogue.files import read_folder, version
 from activities.catalogue.limits import check_limits
+from activities.catalogue.presidio import check_presidio
 from activities.catalogue.problems import BrokenAgent
 from activities.catalogue.rules import SCOPE_FILE, check_rules, check_summary
 from activities.catalogue.settings import read_settings
@@ -218,6 +219,8 @@ def load_agent(folder: Path) -> LoadedAgent:
     found = read_tools(package, problems) if "tools.py" in texts else ToolsFound()
     _check_together(scope, found, problems)
     check_dependencies(settings, found, texts.get("agent.yaml", ""), problems)
+    if scope is not None and "agent.yaml" in texts:
+        settings = check_presidio(folder, scope, settings, texts["agent.yaml"], problems)
     for name in PROMPTS:
         if name in texts and not texts[name].strip():
             problems.add(name, 1, "the prompt is empty: write it, or remove the file")

@@ -7,7 +7,7 @@ import re
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from plangate.agents import AgentSettings, CacheSettings, ModelSettings
+from plangate.agents import AgentSettings, CacheSettings, ModelSettings, PresidioSettings
 from plangate.answer_schema import problem_of
 from plangate.paces import ModelPace, Pace
 from plangate.preflight import PreflightRules
@@ -22,6 +22,7 @@ MODELS: dict[tuple[str, ...], type[BaseModel]] = {
     ("model",): ModelPace,
     ("preflight",): PreflightRules,
     ("cache",): CacheSettings,
+    ("presidio",): PresidioSettings,
 }
 """The model that stands at a place of the file, to suggest its fields."""
 

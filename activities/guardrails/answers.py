@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -61,6 +62,12 @@ class Answers:
         if not judged.text.strip():
             return _refused([*judged.verdicts, _EMPTY], _EMPTY)
         return Answer(text=judged.text, verdicts=list(judged.verdicts), doubts=list(judged.doubts))
+
+    async def judge_aside(self, text: str) -> Answer:
+        """The same. Where Presidio reads it too, in a thread: the worker has other things to do meanwhile."""
+        if self._subject is None or not self._subject.agent.scope.guardrails.presidio_entities:
+            return self.judge(text)
+        return await asyncio.to_thread(self.judge, text)
 
     def watched(self, show: OnText) -> OnText | None:
         """What takes the text while it streams and shows on what has passed; None when nothing of it may be shown.

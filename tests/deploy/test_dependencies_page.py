@@ -36,6 +36,7 @@ def test_every_dependency_has_its_line_and_no_other(
 ) -> None:
     declared = {
         "Run time": names(project["project"]["dependencies"]),
+        "Extras": names([r for extra in project["project"]["optional-dependencies"].values() for r in extra]),
         "Development": names([r for group in project["dependency-groups"].values() for r in group]),
         "Build": names(project["build-system"]["requires"]),
     }

@@ -80,7 +80,18 @@ def test_it_has_the_packages_that_the_wheel_has(dockerfile: Dockerfile, project:
 def test_uv_is_the_makefiles(dockerfile: Dockerfile, repository: Path) -> None:
     version = re.search(r"^UV_VERSION := (.+)$", (repository / "Makefile").read_text(), re.MULTILINE)
     assert version
-    assert values(dockerfile, 1, "ARG") == [f"UV_VERSION={version[1]}"]
+    assert values(dockerfile, 1, "ARG")[0] == f"UV_VERSION={version[1]}"
+
+
+def test_an_extra_is_installed_when_the_build_names_it(dockerfile: Dockerfile, project: dict[str, Any]) -> None:
+    assert values(dockerfile, 1, "ARG")[1:] == ["PLANGATE_EXTRA="]
+    for extra in ("", *project["project"]["optional-dependencies"]):
+        for step in (step for step in values(dockerfile, 1, "RUN") if step.startswith("uv sync")):
+            shell = ["sh", "-ec", f'uv() {{ printf "%s\\n" "$@"; }}; {step}']
+            done = subprocess.run(shell, env={"PLANGATE_EXTRA": extra}, capture_output=True, text=True, check=True)
+            words = done.stdout.splitlines()
+            assert words[:3] == ["sync", "--frozen", "--no-dev"]
+            assert words[3:5] == ["--extra", extra] if extra else "--extra" not in words
 
 
 def test_the_build_context_has_what_is_copied_and_nothing_secret(dockerfile: Dockerfile, repository: Path) -> None:

@@ -111,4 +111,4 @@ def test_nothing_is_set_up_again_until_the_lock_file_changes(checkout: Path) -> 
     (checkout / "uv.lock").touch()
     for _ in range(2):
         assert make(checkout, "-j4", "setup").returncode == 0
-    assert (checkout / "uv-calls").read_text() == "sync --frozen --quiet\n"
+    assert (checkout / "uv-calls").read_text() == "sync --frozen --quiet --all-extras\n"

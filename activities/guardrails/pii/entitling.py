@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
-from activities.guardrails.evidence import MAX_DEPTH, Evidence
+from activities.guardrails.evidence import MAX_DEPTH, Evidence, values_in
 from activities.guardrails.pii.finding import Detector, find
 from activities.guardrails.pii.found import Found
+from activities.guardrails.pii.telling import Told
 from plangate.guardrails import PersonalKind
 from plangate.provenance import Trust
 
@@ -34,21 +35,31 @@ class Entitled:
 
     def __init__(self, evidence: Evidence, own: str, using: Iterable[Detector]) -> None:
         using = tuple(using)
-        theirs = "\n".join([evidence.request, evidence.user or "", *_lines(evidence.input), *owned(evidence)])
+        self._records = owned(evidence)
+        lines = [line for record in self._records for line in _lines(record)]
+        theirs = "\n".join([evidence.request, evidence.user or "", *_lines(evidence.input), *lines])
         passages = "\n".join(text for _, text in evidence.passages)
+        self._theirs, self._pages = theirs, f"{own}\n{passages}"
         self._keys = {(each.kind, each.key) for each in find(theirs, using)} | _contacts(own, using)
         self._keys |= {(each.kind, each.key) for each in find(passages, using) if each.kind in CONTACTS}
         self._words = _words(f"{theirs}\n{passages}") | _owners_words(own)
 
     def to(self, found: Found) -> bool:
         """Whether they may read this. An address may be put together of their own records' words."""
+        if not isinstance(found.kind, PersonalKind):
+            return self._told.to(found)
         if (found.kind, found.key) in self._keys:
             return True
         return found.kind is PersonalKind.ADDRESS and set(found.key.split()) <= self._words
 
+    @cached_property
+    def _told(self) -> Told:
+        values = ([str(value) for value in values_in(record)] for record in self._records)
+        return Told(self._theirs.splitlines(), values, self._pages)
+
 
 @lru_cache(maxsize=32)
-def _contacts(own: str, using: tuple[Detector, ...]) -> frozenset[tuple[PersonalKind, str]]:
+def _contacts(own: str, using: tuple[Detector, ...]) -> frozenset[tuple[PersonalKind | str, str]]:
     """What the owner's own pages name, the same for every answer."""
     return frozenset((each.kind, each.key) for each in find(own, using) if each.kind in CONTACTS)
 
@@ -62,8 +73,8 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.casefold()))
 
 
-def owned(evidence: Evidence) -> list[str]:
-    """The records that belong to the person who asks, as lines `field: value`."""
+def owned(evidence: Evidence) -> list[Any]:
+    """The records that belong to the person who asks."""
     user = (evidence.user or "").strip().casefold()
     customer = "@" in user
     anchors = {user} if customer else _anchors(evidence.request) | _anchors(" ".join(_lines(evidence.input)))
@@ -71,8 +82,8 @@ def owned(evidence: Evidence) -> list[str]:
     found = [record for result in results for record in _records(result, anchors)]
     if not customer:  # a named order leads to its customer
         anchors |= {each for record in found for each in _scalars(record) if "@" in each}
-        found = [record for result in results for record in _records(result, anchors)]
-    return [line for record in found for line in _lines(record)]
+        return [record for result in results for record in _records(result, anchors)]
+    return found
 
 
 def _anchors(text: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,8 @@ from activities.guardrails.pii.people import birth_dates, postal_addresses
 from activities.guardrails.pii.phones import phones
 from activities.guardrails.pii.tokens import secrets
 from plangate.guardrails import PersonalKind
+
+_WORDS = re.compile(r"[^\W_](?:.*[^\W_])?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -51,3 +54,27 @@ def find(text: str, using: Iterable[Detector]) -> list[Found]:
             if all(each.end <= other.start or each.start >= other.end for other in kept):
                 kept.append(each)
     return sorted(kept, key=lambda each: each.start)
+
+
+def beside(kept: Sequence[Found], more: Iterable[Found], text: str) -> list[Found]:
+    """What is left of other findings where none of these stands, in its order.
+
+    Args:
+        kept: What stays as it is.
+        more: What gives way; a part of it that is left has the key of the whole.
+        text: The text, to see that a part has a letter or digit in it.
+    """
+    left: list[Found] = []
+    for each in more:
+        at = each.start
+        for other in sorted([*kept, *left], key=lambda found: found.start):
+            if other.end > at and other.start < each.end:
+                left += _part(each, at, other.start, text)
+                at = max(at, other.end)
+        left += _part(each, at, each.end, text)
+    return sorted(left, key=lambda each: each.start)
+
+
+def _part(whole: Found, start: int, end: int, text: str) -> list[Found]:
+    words = _WORDS.search(text, start, end) if start < end else None
+    return [Found(whole.kind, words.start(), words.end(), whole.key)] if words else []

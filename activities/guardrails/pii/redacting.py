@@ -8,8 +8,9 @@ from functools import lru_cache
 from activities.guardrails.contracts import Answered, Changed
 from activities.guardrails.evidence import Evidence
 from activities.guardrails.pii.entitling import Entitled
-from activities.guardrails.pii.finding import Detector, detectors, find
+from activities.guardrails.pii.finding import Detector, beside, detectors, find
 from activities.guardrails.pii.found import Found
+from activities.guardrails.presidio.analysing import Sought, analyser
 from plangate.guardrails import ALWAYS, PersonalData, PersonalKind
 from plangate.policy import Action, Verdict
 
@@ -24,6 +25,15 @@ _WORDS = {
     PersonalKind.IP: ("IP address", "IP addresses"),
     PersonalKind.ADDRESS: ("postal address", "postal addresses"),
 }
+_ENTITIES = {
+    "PERSON": ("name", "names"),
+    "LOCATION": ("place", "places"),
+    "ORGANIZATION": ("organisation", "organisations"),
+    "NRP": ("nationality or group", "nationalities or groups"),
+    "DATE_TIME": ("date or time", "dates or times"),
+    "URL": ("link", "links"),
+}
+"""What Presidio finds most, in words; the others are called by its names."""
 
 
 def protect(answered: Answered) -> Changed | Verdict | None:
@@ -33,17 +43,17 @@ def protect(answered: Answered) -> Changed | Verdict | None:
     looked_for = ALWAYS if allowed else ALWAYS | settings.personal_kinds
     using = tuple(each for each in _detectors(settings.phone_regions) if each.kind in looked_for)
     found = find(answered.text, using)
-    if not found:
-        return None
+    if not allowed:
+        found = sorted([*found, *_besides(answered, found)], key=lambda each: each.start)
     if any(each.kind not in ALWAYS for each in found):
         entitled = _entitled(answered, using)
         found = [each for each in found if each.kind in ALWAYS or not entitled.to(each)]
     if not found:
         return None
     counted = Counter(each.kind for each in found)
-    first = next(kind for kind in _WORDS if kind in counted)
-    detail = ", ".join(f"{n} {_WORDS[kind][n != 1]}" for kind, n in sorted(counted.items()))
-    rule = f"pii.{first.value.replace(' ', '_')}"
+    first = next((kind for kind in _WORDS if kind in counted), min(counted))
+    detail = ", ".join(f"{n} {_words(kind)[n != 1]}" for kind, n in sorted(counted.items()))
+    rule = f"pii.{first.replace(' ', '_')}" if first in _WORDS else f"pii.presidio.{first.lower()}"
     if settings.personal_data is PersonalData.REFUSED:
         reason = "The answer held personal data that may not be told, so it is not shown."
         return Verdict(action=Action.BLOCK, rule=rule, reason=reason, detail=detail)
@@ -58,16 +68,38 @@ def _detectors(regions: tuple[str, ...]) -> tuple[Detector, ...]:
     return detectors(regions)
 
 
+def _besides(answered: Answered, found: list[Found]) -> list[Found]:
+    """What Presidio finds besides, where the agent wants it: our own detectors come first where both find something."""
+    sought = Sought.by(answered.agent.scope, answered.agent.settings)
+    if sought is None:
+        return []
+    memo = answered.evidence.memo if isinstance(answered.evidence, Evidence) else {}
+    return beside(found, analyser(sought).find(answered.text, memo.setdefault("presidio", {})), answered.text)
+
+
 def _entitled(answered: Answered, using: tuple[Detector, ...]) -> Entitled:
+    """What the person who asks may read: the same for each beginning of an answer."""
     if not isinstance(answered.evidence, Evidence):
         raise TypeError("an answer with personal data can't be judged without evidence")
-    own = f"{answered.agent.scope.text}\n{answered.agent.responder_prompt}"
-    return Entitled(answered.evidence, own, using)
+    memo = answered.evidence.memo
+    if "entitled" not in memo:
+        own = f"{answered.agent.scope.text}\n{answered.agent.responder_prompt}"
+        memo["entitled"] = Entitled(answered.evidence, own, using)
+    known: Entitled = memo["entitled"]
+    return known
+
+
+def _words(kind: PersonalKind | str) -> tuple[str, str]:
+    """One and several of a kind, as people read them."""
+    if isinstance(kind, PersonalKind):
+        return _WORDS[kind]
+    plain = kind.replace("_", " ")
+    return _ENTITIES.get(kind, (plain, plain))
 
 
 def _redacted(text: str, found: list[Found]) -> str:
     parts, at = [], 0
     for each in found:
-        parts += [text[at : each.start], f"[{_WORDS[each.kind][0]} removed]"]
+        parts += [text[at : each.start], f"[{_words(each.kind)[0]} removed]"]
         at = each.end
     return "".join([*parts, text[at:]])
