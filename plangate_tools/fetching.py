@@ -15,7 +15,6 @@ import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from typing import Annotated
 from urllib.parse import urljoin
 
@@ -24,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from plangate import ErrorType, ToolContext, ToolError, tool
 from plangate_tools.addresses import MAX_URL, Address, Refused, Target, check_allowed, is_public, target_of
+from plangate_tools.pages import decoded, text_of
 
 MAX_REDIRECTS = 5
 MAX_BYTES = 1_000_000
@@ -91,6 +91,8 @@ class Fetcher:
         except (TimeoutError, httpx2.TimeoutException):
             said = f"{url[:200]!r} did not answer completely within {self.total_seconds:g} s"
             raise ToolError(said, transient=True, type=ErrorType.TIMEOUT) from None
+        except httpx2.InvalidURL as error:
+            raise ToolError(f"{url[:200]!r} is not fetched: it can't be read: {error}") from None
         except httpx2.HTTPError as error:
             said = f"{url[:200]!r} can't be read: {type(error).__name__}"
             raise ToolError(said, transient=True, type=ErrorType.NETWORK) from None
@@ -146,15 +148,19 @@ class Fetcher:
         options = {"sni_hostname": target.host}
         async with client, client.stream("GET", where, headers=headers, extensions=options) as response:
             if response.is_redirect:
-                return urljoin(target.url, response.headers.get("location", ""))
+                return _redirected(target, response.headers.get("location", ""))
             _check_status(target, response)
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if not kind.startswith(TYPES):
                 raise Refused(f"it is {kind or 'of no type'}, and only text is read")
             raw = b"".join([piece async for piece in unpacked(response)])
-        text = raw.decode(_charset(response), "replace")
-        text = _Words.of(text) if "html" in kind else text
+        text = await asyncio.to_thread(_read, raw, response.charset_encoding, html="html" in kind)
         return Page(url=target.url, content_type=kind, text=text[:MAX_TEXT], cut=len(text) > MAX_TEXT)
+
+
+def _read(raw: bytes, charset: str | None, *, html: bool) -> str:
+    text = decoded(raw, charset)
+    return text_of(text) if html else text
 
 
 def _parsed(text: str) -> Address:
@@ -164,21 +170,19 @@ def _parsed(text: str) -> Address:
         raise Refused(f"{text!r} is no address") from None
 
 
+def _redirected(target: Target, location: str) -> str:
+    try:
+        return urljoin(target.url, location)
+    except ValueError as error:
+        raise Refused(f"it redirects to what can't be read: {error}") from None
+
+
 def _check_status(target: Target, response: httpx2.Response) -> None:
     status = response.status_code
     if status == 429 or status >= 500:
         raise ToolError(f"{target.url!r} answered with HTTP {status}", transient=True)
     if status != 200:
         raise ToolError(f"{target.url!r} answered with HTTP {status}")
-
-
-def _charset(response: httpx2.Response) -> str:
-    name = response.charset_encoding or "utf-8"
-    try:
-        "".encode(name)
-    except LookupError:
-        return "utf-8"
-    return name
 
 
 async def unpacked(response: httpx2.Response) -> AsyncIterator[bytes]:
@@ -202,35 +206,6 @@ async def unpacked(response: httpx2.Response) -> AsyncIterator[bytes]:
         if max(came, made) > MAX_BYTES:
             raise Refused(f"it has more than {MAX_BYTES:,} bytes")
         yield part
-
-
-class _Words(HTMLParser):
-    """The text of HTML, without markup, scripts and styles."""
-
-    _SKIPPED = frozenset({"script", "style", "template", "noscript", "svg"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._skip, self._parts = 0, list[str]()
-
-    @classmethod
-    def of(cls, text: str) -> str:
-        parser = cls()
-        parser.feed(text)
-        parser.close()
-        lines = (" ".join(line.split()) for line in "".join(parser._parts).splitlines())
-        return "\n".join(line for line in lines if line)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._skip += tag in self._SKIPPED
-        self._parts.append("\n" if tag in ("p", "br", "div", "li", "tr", "h1", "h2", "h3", "h4") else "")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._skip = max(0, self._skip - (tag in self._SKIPPED))
-
-    def handle_data(self, data: str) -> None:
-        if not self._skip:
-            self._parts.append(data)
 
 
 @tool(

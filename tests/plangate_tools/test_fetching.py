@@ -175,7 +175,7 @@ async def test_a_second_answer_of_the_name_server_leads_nowhere() -> None:
 @pytest.mark.parametrize(
     "location",
     ["http://127.0.0.1/admin", "http://169.254.169.254/latest/meta-data", "http://[::1]/", "file:///etc/passwd",
-     "http://evil.example/", "http://shop.example@evil.example/", "//evil.example/", ""],
+     "http://evil.example/", "http://shop.example@evil.example/", "//evil.example/", "", "http://[::1", "http://\xe9\x80\x80/"],
 )  # fmt: skip
 async def test_redirects_are_checked_like_a_first_url(location: str) -> None:
     head = f"HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
