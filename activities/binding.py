@@ -20,6 +20,7 @@ from plangate import expressions, strictjson
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
 from plangate.gating import gate_of
 from plangate.policy import GATED, Action, Verdict
+from plangate.redaction import small
 from plangate.runs import INLINE_BYTES, Result
 from plangate.summary import in_words
 from plangate.tasks import BindTask, Bound, Evaluated, EvaluateTask, ToolCall
@@ -54,11 +55,11 @@ class BindingActivities:
             scope = await load_scope(self._store, task.scope)
             given = expressions.resolve(task.args, scope)
         except PlangateError as error:
-            return _unbound(task, error, [])
+            return _unbound(task, task.args, error, [])
         called = call_of(agent, tool, given, task, spending=self._spending, scope=scope)
         verdicts = await judge_call(called, registry.ACTION)
         if called.mistakes is not None:
-            return _unbound(task, called.mistakes, verdicts)
+            return _unbound(task, given, called.mistakes, verdicts)
         args = dict(called.args)
         verdict, found = together(verdicts), called.flowing[1]
         bound = Bound(
@@ -81,7 +82,7 @@ class BindingActivities:
                 f"the arguments of {tool.name} are larger than {INLINE_BYTES // 1024} KiB: no person could check them"
             )
             payload = ErrorPayload(
-                type=ErrorType.INVALID_ARGUMENTS, message=message, attempted=tool.name, step=task.step
+                type=ErrorType.INVALID_ARGUMENTS, message=message, attempted=tool.name, step=task.step, attempts=0
             )
             return Bound(verdict=bound.verdict, problems=[message], error=payload, verdicts=bound.verdicts)
         if bound.verdict.action in GATED and task.gate is None:
@@ -128,9 +129,15 @@ def call_of(
     return Called(agent, tool, args, task, mistakes, spending, scope)
 
 
-def _unbound(task: BindTask, error: PlangateError, verdicts: list[Verdict]) -> Bound:
+def _unbound(task: BindTask, given: dict[str, Any], error: PlangateError, verdicts: list[Verdict]) -> Bound:
     payload = ErrorPayload(
-        type=error.type, message=error.message, attempted=task.tool, step=task.step, details=error.details
+        type=error.type,
+        message=error.message,
+        attempted=task.tool,
+        step=task.step,
+        input=small(given),
+        attempts=0,
+        details=error.details,
     )
     problems = error.details or [error.message]
     return Bound(verdict=_BLOCKED, problems=problems, error=payload, verdicts=verdicts)

@@ -18,7 +18,6 @@ anything else                                           Bug                no
 
 from __future__ import annotations
 
-import json
 import random
 import smtplib
 import socket
@@ -32,7 +31,7 @@ from temporalio.exceptions import ApplicationError
 from activities.credentials.masking import KNOWN
 from activities.models.errors import MAX_RETRY_AFTER_SECONDS, retry_after_seconds
 from plangate.errors import ErrorKind, ErrorPayload, ErrorType, PlangateError
-from plangate.redaction import redacted
+from plangate.redaction import small
 from plangate.tool_context import ToolError
 from plangate.tool_policy import RetrySettings
 
@@ -41,8 +40,6 @@ MAX_MESSAGE = 2000
 MAX_DETAILS = 50
 MAX_DETAIL = 300
 """Characters of one detail."""
-MAX_INPUT = 8 * 1024
-"""Characters of JSON of redacted arguments shown."""
 
 
 def classify(error: BaseException) -> tuple[ErrorType, str, float | None]:
@@ -118,8 +115,8 @@ def _few(details: list[str]) -> list[str]:
 
 def _small(args: dict[str, Any]) -> dict[str, Any] | None:
     """The redacted arguments, or None when even so they are large."""
-    shown: dict[str, Any] = KNOWN.masked(redacted(args))
-    return shown if len(json.dumps(shown, default=str)) <= MAX_INPUT else None
+    shown = small(args)
+    return None if shown is None else KNOWN.masked(shown)
 
 
 def application_error(error: BaseException, payload: ErrorPayload, *, retries: RetrySettings) -> ApplicationError:

@@ -197,4 +197,4 @@ def revise(state: RunState, plan: Plan) -> None:
 
 def limit_error(message: str, step: str | None = None) -> ErrorPayload:
     """The error of a run that meets one of its limits."""
-    return ErrorPayload(type=ErrorType.LIMIT_REACHED, message=message, step=step, next="the step ends")
+    return ErrorPayload(type=ErrorType.LIMIT_REACHED, message=message, step=step, attempts=0, next="the step ends")

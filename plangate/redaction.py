@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -14,6 +15,16 @@ _TELLING = re.compile(
     r"passw|secret|token|api[_-]?key|authori[sz]ation|credential|cookie|private[_-]?key|card[_-]?number|cvv|cvc|\bpin\b|iban",
     re.I,
 )
+
+
+MAX_INPUT = 8 * 1024
+"""Characters of the JSON of a call's arguments in an error."""
+
+
+def small(args: dict[str, Any]) -> dict[str, Any] | None:
+    """The redacted arguments of a call, or None when even so they are large."""
+    shown: dict[str, Any] = redacted(args)
+    return shown if len(json.dumps(shown, default=str)) <= MAX_INPUT else None
 
 
 def telling(name: str) -> bool:

@@ -18,6 +18,7 @@ from workflows.postponing import CallFailed
 
 with workflow.unsafe.imports_passed_through():
     from plangate.approvals import ApprovalGrant, ApprovalRequest, GateStatus
+    from plangate.call_errors import of_call
     from plangate.engine import Engine, limit_error
     from plangate.errors import ErrorPayload, ErrorType
     from plangate.gating import gate_of
@@ -60,6 +61,7 @@ class Caller(Binding):
         self._same = SameCalls(self.state)
         self._asking: dict[str, dict[str, None]] = {}
         self._numbers: dict[str, int] = {}
+        self._given: dict[str, dict[str, Any]] = {}
         self._named: dict[tuple[str, bool], list[str]] = {}
 
     def asks(self, state: StepState, call: CallState) -> None:
@@ -76,6 +78,15 @@ class Caller(Binding):
         """
         if call.status in (CallStatus.DONE, CallStatus.REJECTED):
             return
+        try:
+            await self._run_call(step, state, call, tool, args)
+        except CallFailed as failure:
+            given = self._given.get(call.id, args)
+            raise CallFailed(of_call(failure.error, tool=tool, step=step.id, given=given)) from None
+        finally:
+            self._given.pop(call.id, None)
+
+    async def _run_call(self, step: Step, state: StepState, call: CallState, tool: str, args: dict[str, Any]) -> None:
         policy = self.state.tools[tool]
         bound, grant = Bound(verdict=ALLOWED), None
         if call.gate is None:
@@ -91,6 +102,8 @@ class Caller(Binding):
             lasts = timedelta(seconds=self.state.limits.decision_seconds)
             grant = grant_for(gate, expires_at=max(gate.deadline, (gate.decided_at or gate.deadline) + lasts))
             bound = Bound(args=gate.args, digest=gate.digest, verdict=ALLOWED)
+        if not bound.args_key:
+            self._given[call.id] = bound.args
         over = await self._execute(step, state, call, policy, bound, grant)
         if over is not None:
             await self._ask_again(step, state, call, policy, args, over)
@@ -148,7 +161,7 @@ class Caller(Binding):
             return None
         call.status = CallStatus.REJECTED
         kind = ErrorType.EXPIRED if gate.status is GateStatus.EXPIRED else ErrorType.REJECTED
-        call.error = ErrorPayload(type=kind, message=_refusal(gate), attempted=gate.tool, step=gate.step)
+        call.error = ErrorPayload(type=kind, message=_refusal(gate), attempted=gate.tool, step=gate.step, attempts=0)
         return None
 
     async def _execute(

@@ -6,6 +6,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from plangate import loops
+    from plangate.call_errors import REVISED
     from plangate.errors import ErrorPayload, ErrorType
     from plangate.plans import Step
     from plangate.reaching import Reached, Stop
@@ -80,6 +81,7 @@ def after_failure(state: RunState, name: str) -> str:
         raise RunEnds(Outcome.FAILED, error=error.model_copy(update={"next": "the run ends"}))
     if stop := loops.before_revision(state):
         raise ends(stop, error)
+    state.steps[name].error = error.model_copy(update={"next": REVISED})
     return f"the step {name!r} ({title}) failed for good: {error.message} ({error.type.value})"
 
 

@@ -99,4 +99,5 @@ class Postponing:
         )
 
     def _failed(self, step: Step, type: ErrorType, message: str) -> CallFailed:
-        return CallFailed(ErrorPayload(type=type, message=message, attempted=step.tool, step=step.id))
+        """A call that isn't made."""
+        return CallFailed(ErrorPayload(type=type, message=message, attempted=step.tool, step=step.id, attempts=0))

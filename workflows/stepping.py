@@ -15,6 +15,7 @@ from workflows.postponing import CallFailed
 
 with workflow.unsafe.imports_passed_through():
     from plangate import expressions, strictjson
+    from plangate.call_errors import of_call, then
     from plangate.engine import inline_scope, limit_error, roots_of
     from plangate.errors import ErrorPayload, ErrorType, PlangateError
     from plangate.keys import call_id
@@ -45,7 +46,8 @@ class Stepper(Caller):
             if step.for_each is not None and state.items is not None and state.items_ref is None:
                 await self._spread(step, state, step.for_each)  # it was too large to be carried along
         except CallFailed as failure:
-            self._fail(step, state, [failure.error])
+            error = of_call(failure.error, tool=step.tool, step=step.id, given=step.args)
+            self._fail(step, state, [then(error, step, fallback=False)])
             return
         known = {(call.item, call.fallback): call for call in state.calls}
         failures: list[ErrorPayload] = []
@@ -190,10 +192,12 @@ class Stepper(Caller):
                 await self.run_call(step, state, call, step.tool, step.args)
         except CallFailed as failure:
             call.status, call.error, call.ended_at = CallStatus.FAILED, failure.error, workflow.now()
-            if not self._has_fallback(step, call):
+            falls_back = self._has_fallback(step, call)
+            call.error = then(failure.error, step, fallback=falls_back)
+            if not falls_back:
                 if state.items is not None and may_be_left_out(step, failure.error):
                     return
-                raise
+                raise CallFailed(call.error) from None
         if step.fallback is not None and call.status is CallStatus.FAILED and self._has_fallback(step, call):
             await self._run_fallback(step, state, item, step.fallback, known.get((item, True)))
 
@@ -216,8 +220,13 @@ class Stepper(Caller):
         except PlangateError as error:
             raise self._failed(step, error.type, error.message) from None
         except CallFailed as failure:
-            call.status, call.error, call.ended_at = CallStatus.FAILED, failure.error, workflow.now()
-            raise
+            whole = of_call(failure.error, tool=call.tool, step=step.id, given=fallback.args)
+            call.status, call.error, call.ended_at = (
+                CallStatus.FAILED,
+                then(whole, step, fallback=False),
+                workflow.now(),
+            )
+            raise CallFailed(call.error) from None
 
     def _new_call(self, step: Step, state: StepState, item: int | None, *, fallback: bool) -> CallState:
         name = call_id(step.id, item=item, fallback=fallback, revision=state.revision)

@@ -58,7 +58,7 @@ def gives_up(
         message += ". Whether an earlier attempt took effect is not known: check, then decide"
     elif policy.on_open is OnOpen.ESCALATE:
         kind, next_ = ErrorType.DEPENDENCY_DOWN, "a person takes over"
-    return ErrorPayload(type=kind, message=message, attempted=policy.name, next=next_)
+    return ErrorPayload(type=kind, message=message, attempted=policy.name, attempts=call.failed, next=next_)
 
 
 def in_words(outcome: CallResult, now: datetime, pause: timedelta) -> str:

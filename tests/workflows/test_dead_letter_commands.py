@@ -82,6 +82,29 @@ async def test_list_show_and_resume_with_corrected_arguments(desk: Desk, tmp_pat
     assert run in (await cli(desk, tmp_path, "list", "--all")).out
 
 
+async def test_the_error_of_a_call_that_was_never_made_is_whole(desk: Desk, tmp_path: Path) -> None:
+    args = {"to": "ann", "amount": 5e6, "note": "x" * 300}
+    plan = {"steps": [{"id": "p", "tool": "pay", "args": {**args, "amount": {"$ref": "input.much"}}}]}
+    result = await desk.run(plan=plan, id="cli-0", input={"much": 5e6})
+    assert result.outcome is Outcome.FAILED
+    error = (await cli(desk, tmp_path, "show", "cli-0", "--json")).json["error"]
+    assert {name: error[name] for name in ("type", "attempted", "step", "input", "attempts", "next")} == {
+        "type": "InvalidArguments",
+        "attempted": "pay",
+        "step": "p",
+        "input": {**args, "note": "x" * 200 + "…"},
+        "attempts": 0,
+        "next": "the run ends",
+    }
+    shown = " ".join((await cli(desk, tmp_path, "show", "cli-0")).out.split())
+    for said in (
+        "step p, pay, it was not called",
+        "input: {'to': 'ann', 'amount': 5000000.0",
+        "came next: the run ends",
+    ):
+        assert said in shown
+
+
 async def test_discard_wants_a_reason_and_is_final(desk: Desk, tmp_path: Path) -> None:
     run = await failed(desk, "cli-2")
     assert (await cli(desk, tmp_path, "discard", run)).code == 2

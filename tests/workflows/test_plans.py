@@ -116,6 +116,53 @@ async def test_a_critical_failure_ends_the_run_clearly(desk: Desk, how: str, typ
     assert not desk.effects(tool="look")
 
 
+@pytest.mark.parametrize(
+    ("tool", "args", "type", "given"),
+    [
+        ("look", {"value": {"$ref": "input.no"}}, ErrorType.UNRESOLVED_REFERENCE, {"value": {"$ref": "input.no"}}),
+        ("pay", {"to": {"$ref": "input.no"}, "amount": 5}, ErrorType.UNRESOLVED_REFERENCE, None),
+        (
+            "pay",
+            {"to": "ann", "amount": {"$ref": "input.much"}},
+            ErrorType.INVALID_ARGUMENTS,
+            {"to": "ann", "amount": 5e6},
+        ),
+    ],
+)
+async def test_the_error_of_a_call_that_was_never_made_says_of_what(
+    desk: Desk, tool: str, args: dict[str, Any], type: ErrorType, given: dict[str, Any] | None
+) -> None:
+    plan = {"steps": [step("a", tool, args=args), step("b", after=["a"])]}
+    result = await desk.run(plan=plan, input={"much": 5e6})
+    assert result.error is not None
+    assert (result.error.type, result.error.step, result.error.attempted) == (type, "a", tool)
+    assert (result.error.input, result.error.attempts) == (given or args, 0)
+    assert result.error.next == "the run ends"
+
+
+async def test_an_error_says_what_happens_next(desk: Desk) -> None:
+    no = {"how": "business"}
+    desk.model.script(
+        {
+            "steps": [
+                step("a", "fail", args=no, optional=True),
+                step("b", "fail", args=no, fallback={"value": 1}),
+                step("c", "slow", args={"seconds": 30}, after=["a", "b"]),
+            ]
+        },
+        {"steps": []},
+        "done",
+    )
+    handle = await desk.start()
+    result = await result_of(handle)
+    found = {each.id: each.error for each in result.steps if each.error}
+    assert {name: error.next for name, error in found.items()} == {
+        "a": "the run goes on without it",
+        "c": "the plan is revised",
+    }
+    assert found["c"].input == {"seconds": 30}, "a time limit that Temporal keeps says with what it was met"
+
+
 async def test_a_tool_that_hangs_meets_its_time_limit(desk: Desk) -> None:
     result = await desk.run(plan={"steps": [step("a", "slow", args={"seconds": 30})]})
     assert result.error is not None

@@ -104,10 +104,13 @@ def _deed(deed: Deed) -> str:
 def _error_lines(error: ErrorPayload, letter: DeadLetter) -> list[str]:
     lines = [f"{error.type.value}: {error.message}"]
     if error.step or error.attempted:
-        lines.append(f"step {error.step or '?'}, {error.attempted or '?'}, attempts: {error.attempts}")
+        tried = f"attempts: {error.attempts}" if error.attempts else "it was not called"
+        lines.append(f"step {error.step or '?'}, {error.attempted or '?'}, {tried}")
     if (given := _input(error, letter)) is not None:
         lines.append(f"input: {redacted(given)}")
     lines += error.details[:20]
+    if error.next:
+        lines.append(f"what came next: {error.next}")
     if letter.trace_id:
         lines.append(f"trace: {letter.trace_id}")
     steps = reports(letter.run_state) if letter.run_state else []
@@ -116,7 +119,8 @@ def _error_lines(error: ErrorPayload, letter: DeadLetter) -> list[str]:
 
 
 def _input(error: ErrorPayload, letter: DeadLetter) -> Any:
-    """What the step that failed was called with: as the error has it, else as a person saw it, else as planned."""
+    """What the step that failed was called with. An error of an older version may lack it: as a person saw it, or as
+    planned."""
     state = letter.run_state
     if error.input is not None or state is None or state.plan is None:
         return error.input
