@@ -176,6 +176,20 @@ class FreeTask(BaseModel):
     keys: list[str]
 
 
+class EffectsTask(BaseModel):
+    """Input of the local activity `find_effects`: calls of a run that were cut off."""
+
+    run: str
+    keys: list[str]
+
+
+class EffectsFound(BaseModel):
+    """What became of them. A key in neither list had no effect."""
+
+    done: dict[str, Result] = Field(default_factory=dict)
+    unknown: list[str] = Field(default_factory=list)
+
+
 class CallResult(BaseModel):
     """Result of a tool's activity: the tool's result, or the far side's no, or that no call was made."""
 

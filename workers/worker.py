@@ -35,6 +35,7 @@ from activities.guardrails.forecasting import Forecasts
 from activities.injection.enabling import banner, find_injector
 from activities.injection.injector import Injector
 from activities.injection.tools import NO_FAULTS, ToolFaults
+from activities.looking_up import LookingUpActivities
 from activities.models import ModelAccessSettings, ModelClient, Role
 from activities.models.budgeting import ModelBudgets
 from activities.models.caching import ModelCache
@@ -127,6 +128,7 @@ def make_worker(
             responding.respond,
             recording.record,
             freeing.free_places,
+            LookingUpActivities(store).find_effects,
             preflight.preflight,
             tools.call_tool,
         ],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
 with workflow.unsafe.imports_passed_through():
@@ -23,6 +25,8 @@ with workflow.unsafe.imports_passed_through():
         BindTask,
         Bound,
         CallResult,
+        EffectsFound,
+        EffectsTask,
         Evaluated,
         EvaluateTask,
         FreeTask,
@@ -36,6 +40,8 @@ with workflow.unsafe.imports_passed_through():
     from plangate.tool_policy import Effect, Idempotency, ToolPolicy
 
 R = TypeVar("R")
+CANCELLED = "cancelled-anywhere"
+"""Patch: a run is cancelled also while it plans, answers, or writes something down."""
 _BUGS = ["AssertionError", "AttributeError", "IndexError", "KeyError", "TypeError", "ValidationError", "ValueError"]
 """Errors of code, not of the database: trying again can't help."""
 _LOCAL_RETRY = RetryPolicy(
@@ -84,6 +90,11 @@ async def record(task: RecordTask) -> Recorded:
     return recorded or Recorded()  # older histories have nothing there
 
 
+async def find_effects(task: EffectsTask) -> EffectsFound:
+    """Ask the ledger what became of calls that were cut off."""
+    return await _locally("find_effects", task, EffectsFound)
+
+
 async def free_places(task: FreeTask) -> None:
     """Let others go first: these calls no longer wait for their turn."""
     await _locally("free_places", task, None)
@@ -103,15 +114,30 @@ async def _locally(name: str, task: BaseModel, returns: type[R] | None, in_all: 
     """A local activity: short, and safe to repeat. They go one at a time: `Admission.in_turn` says why."""
     run = workflow.instance()
     async with run.turn if run.state.in_turn else nullcontext():
-        result: R = await workflow.execute_local_activity(
-            name,
-            task,
-            result_type=returns,
-            start_to_close_timeout=timedelta(seconds=20),
-            schedule_to_close_timeout=in_all,
-            retry_policy=_LOCAL_RETRY,
+        return await _or_cancelled(
+            workflow.execute_local_activity(
+                name,
+                task,
+                result_type=returns,
+                start_to_close_timeout=timedelta(seconds=20),
+                schedule_to_close_timeout=in_all,
+                retry_policy=_LOCAL_RETRY,
+            )
         )
-    return result
+
+
+async def _or_cancelled(activity: Awaitable[R]) -> R:
+    """An activity that was cancelled has not failed.
+
+    Raises:
+        asyncio.CancelledError: The run, or what waits for the activity, was cancelled.
+    """
+    try:
+        return await activity
+    except ActivityError as error:
+        if is_cancelled_exception(error) and workflow.patched(CANCELLED):
+            raise asyncio.CancelledError from None
+        raise
 
 
 async def _with_a_model(
@@ -119,19 +145,20 @@ async def _with_a_model(
 ) -> R:
     """An activity that asks a model."""
     in_all = MODEL_TIMEOUT * 3 if within is None else min(MODEL_TIMEOUT * 3, within)
-    result: R = await workflow.execute_activity(
-        name,
-        task,
-        result_type=returns,
-        start_to_close_timeout=min(MODEL_TIMEOUT, in_all),
-        schedule_to_close_timeout=in_all,
-        heartbeat_timeout=min(MODEL_HEARTBEAT, in_all),
-        retry_policy=RetryPolicy(
-            initial_interval=timedelta(seconds=1), maximum_attempts=max(1, _MODEL_ATTEMPTS - task.failed)
-        ),
-        summary=summary,
+    return await _or_cancelled(
+        workflow.execute_activity(
+            name,
+            task,
+            result_type=returns,
+            start_to_close_timeout=min(MODEL_TIMEOUT, in_all),
+            schedule_to_close_timeout=in_all,
+            heartbeat_timeout=min(MODEL_HEARTBEAT, in_all),
+            retry_policy=RetryPolicy(
+                initial_interval=timedelta(seconds=1), maximum_attempts=max(1, _MODEL_ATTEMPTS - task.failed)
+            ),
+            summary=summary,
+        )
     )
-    return result
 
 
 async def call_tool(call: ToolCall, policy: ToolPolicy, summary: str) -> CallResult:

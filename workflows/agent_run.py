@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError
 from workflows import activities
 from workflows.answering import answer
 from workflows.compensation import compensate
+from workflows.cutting_off import run_cancelled, undoing_unclear
 from workflows.ending import RunEnds
 from workflows.execution import Execution
 from workflows.incoming import read_decision, read_input, who
@@ -97,8 +98,8 @@ class AgentRun:
                 await compensate(self.execution, self._note)
             self._settle(end.outcome, end.error, end.message)
         except asyncio.CancelledError:
-            await self._cancel()
-            raise
+            if not await self._cancel():
+                raise
         except activities.FAILURES as error:
             await compensate(self.execution, self._note)
             self._settle(Outcome.FAILED, activities.payload_of(error))
@@ -153,11 +154,16 @@ class AgentRun:
         state.error = error or state.error
         state.answer = message or state.answer or plain_answer(state)
 
-    async def _cancel(self) -> None:
-        """Clean up; a consequential call that is under way is waited for."""
+    async def _cancel(self) -> bool:
+        """Clean up, waiting for effects under way; whether one is in doubt, so that the run has failed instead."""
+        unknown = await run_cancelled(self.state, self.execution.stop)
         await compensate(self.execution, self._note)
+        if (unknown := unknown or undoing_unclear(self.state)) is not None:
+            self._settle(Outcome.FAILED, unknown)
+            return True
         self._settle(Outcome.CANCELLED, message=self.state.canned.get("cancelled", "The run was cancelled."))
         await self._close()
+        return False
 
     async def _finish(self) -> RunResult:
         result = await self._close()
@@ -167,6 +173,15 @@ class AgentRun:
         return result
 
     async def _close(self) -> RunResult:
+        """Write the end down. A cancellation that comes meanwhile is too late; it comes once."""
+        try:
+            return await self._write_end()
+        except asyncio.CancelledError:
+            if not workflow.patched(activities.CANCELLED):
+                raise
+            return await self._write_end()
+
+    async def _write_end(self) -> RunResult:
         """Stop what still runs, judge what still came in, write the end down."""
         await self.execution.stop()
         self._note("ended", self.state.outcome.value if self.state.outcome else "ended")
@@ -178,9 +193,12 @@ class AgentRun:
             receipts, self.state.unrecorded = self.state.unrecorded, []
             gates = list(self.state.gates.values())
             kept = self.state if result.outcome is Outcome.FAILED else None
-            recorded = await activities.record(
-                RecordTask(run=result.run, result=result, gates=gates, receipts=receipts, state=kept)
-            )
+            task = RecordTask(run=result.run, result=result, gates=gates, receipts=receipts, state=kept)
+            try:
+                recorded = await activities.record(task)
+            except BaseException:
+                self.state.unrecorded = receipts + self.state.unrecorded
+                raise
             if not self.state.inbox and not self.state.unrecorded:
                 if recorded.alerts:
                     result = result.model_copy(update={"summary": with_alerts(result.summary, recorded.alerts)})

@@ -10,6 +10,7 @@ from typing import Any
 from temporalio import workflow
 
 from workflows.continuing import History, continue_as_new
+from workflows.cutting_off import step_cancelled
 from workflows.ending import after_failure, after_looking, ends, leave_out, may_be_left_out, unknown_first
 from workflows.gates import Gates
 from workflows.stepping import Stepper
@@ -38,8 +39,7 @@ class Execution:
     ) -> None:
         self.state = state
         self.gates = Gates(state, self._gate_changed)
-        self._note, self._publish = note, publish
-        self.publish = publish
+        self._note, self._publish, self.publish = note, publish, publish
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._may_start = asyncio.Event()
@@ -176,8 +176,7 @@ class Execution:
                 raise
             for gate in [gate for gate in self.gates.pending if gate.step == step.id]:
                 self.gates.withdraw(gate.call)
-            state.status, state.reason = StepStatus.CANCELLED, state.reason or "cancelled"
-            self._note("cancelled", f"cancelled: {step.title or step.id}", step.id)
+            await step_cancelled(self.state, step, state, self._note)
             await self.stepper.leave_lines([step])
         except Exception as error:
             self._bug = self._bug or error

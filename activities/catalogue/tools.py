@@ -27,6 +27,7 @@ RESERVED = RESERVED_NAMES | {
     "admit",
     "bind_call",
     "evaluate",
+    "find_effects",
     "free_places",
     "make_plan",
     "preflight",

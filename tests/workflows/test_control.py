@@ -14,7 +14,7 @@ from temporalio.exceptions import CancelledError
 from plangate.errors import ErrorType
 from plangate.run_status import RunStatus
 from plangate.runs import Outcome, Phase, StepStatus
-from tests.fake_model import quota_exhausted
+from tests.fake_model import hang, quota_exhausted
 from tests.workflows.desk import Desk, eventually, pending, result_of, status_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -36,6 +36,21 @@ async def test_cancel_at_a_gate_ends_the_run_and_records_it(desk: Desk) -> None:
         assert (await connection.execute(text("SELECT outcome FROM runs"))).scalar() == "cancelled"
         assert (await connection.execute(text("SELECT status FROM approvals"))).scalar() == "withdrawn"
     assert gate.call == "p"
+
+
+@pytest.mark.parametrize("while_", ["it plans", "it answers"])
+async def test_cancelling_a_run_that_waits_for_a_model_is_no_failure_of_the_model(desk: Desk, while_: str) -> None:
+    desk.model.script(hang())
+    handle = await desk.start(plan=None if while_ == "it plans" else {"steps": [{"id": "a", "tool": "look"}]})
+    await asyncio.to_thread(desk.model.wait_for_requests, 1)
+    await handle.cancel()
+    with pytest.raises(WorkflowFailureError) as failure:
+        await asyncio.wait_for(handle.result(), 30)
+    assert isinstance(failure.value.cause, CancelledError)
+    assert (await status_of(handle)).outcome is Outcome.CANCELLED
+    async with desk.store.reading() as connection:
+        assert (await connection.execute(text("SELECT outcome FROM runs"))).scalar() == "cancelled"
+        assert (await connection.execute(text("SELECT count(*) FROM dead_letters"))).scalar() == 0
 
 
 async def test_pause_starts_nothing_new_and_resume_goes_on(desk: Desk) -> None:

@@ -162,18 +162,20 @@ async def hand_over(ctx: ToolContext, what: str) -> str:
     retry_max=0.02,
     summary="Lend {what}",
 )
-async def lend(ctx: ToolContext, what: str) -> str:
-    """Take effect without an answer, and then be asked for more patience than there is."""
+async def lend(ctx: ToolContext, what: str, patience: float = 60) -> str:
+    """Take effect without an answer, and then be asked for patience, more than there is or not."""
     _note(ctx, tool="lend", what=what)
     if ctx.attempt == 1:
         raise TimeoutError("no answer")
-    raise ToolError("not so fast", transient=True, type=ErrorType.RATE_LIMITED, retry_after=60)
+    raise ToolError("not so fast", transient=True, type=ErrorType.RATE_LIMITED, retry_after=patience)
 
 
 @tool(effect="consequential", idempotency="key", retries=0, summary="Release {what}")
 async def release(ctx: ToolContext, what: str, receipt: str) -> str:
     """Undo a reservation."""
     _note(ctx, tool="release", what=what, receipt=receipt)
+    if what == "doubtful":
+        raise TimeoutError("no answer")
     if what == "stuck":
         raise ToolError("it can't be released any more")
     return f"released {receipt}"

@@ -1,0 +1,46 @@
+"""The local activity `find_effects`: what became of effects whose calls were cut off."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio import activity
+
+from activities import ledger
+from activities.invoking import as_result
+from activities.ledger import LedgerState
+from activities.storage.store import Store
+from plangate import strictjson
+from plangate.errors import ErrorPayload, ErrorType
+from plangate.tasks import EffectsFound, EffectsTask
+
+_CUT_OFF = ErrorPayload(type=ErrorType.OUTCOME_UNKNOWN, message="its run or step was cancelled before it had an answer")
+
+
+class LookingUpActivities:
+    """Looks effects up.
+
+    Args:
+        store: The project's database.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @activity.defn(name="find_effects")
+    async def find_effects(self, task: EffectsTask) -> EffectsFound:
+        """Read the ledger; what is only intended becomes unknown, since no further attempt will tell."""
+
+        async def look(conn: AsyncConnection) -> dict[str, LedgerState | None]:
+            states = {}
+            for key in task.keys:
+                await ledger.doubt(conn, key, error=_CUT_OFF)
+                states[key] = await ledger.state_of(conn, key)
+            return states
+
+        states = await self._store.together(look)
+        done = [key for key, state in states.items() if state is LedgerState.DONE]
+        results = await self._store.load_results(done)
+        return EffectsFound(
+            done={key: as_result(key, strictjson.canonical(results.get(key))) for key in done},
+            unknown=[key for key, state in states.items() if state is LedgerState.UNKNOWN],
+        )
