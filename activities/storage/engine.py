@@ -82,8 +82,16 @@ _EXAMPLES = "use for example sqlite:////var/lib/plangate/plangate.db or postgres
 
 
 def shown_url(url: str) -> str:
-    """A database URL for people and logs, without its password."""
-    return parse_url(url).render_as_string(hide_password=True)
+    """A database URL for people and logs, without its password; as it is configured, without the driver."""
+    parsed = parse_url(url)
+    return parsed.set(drivername=parsed.get_backend_name()).render_as_string(hide_password=True)
+
+
+def missing_file(url: str) -> Path | None:
+    """The SQLite file that a URL names and that isn't there."""
+    parsed = parse_url(url)
+    file = Path(parsed.database or "")
+    return file if parsed.get_backend_name() == "sqlite" and not file.exists() else None
 
 
 def make_engines(url: str, *, pool_size: int = 10) -> Engines:

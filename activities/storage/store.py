@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.storage import tables
 from activities.storage.batching import GroupCommit, Row, T, Work
-from activities.storage.engine import BUSY_SECONDS, Engines, make_engines
+from activities.storage.engine import BUSY_SECONDS, Engines, make_engines, missing_file
 from activities.storage.schema import ensure_newest, require_newest
 from activities.storage.statements import (
     dead_letter_row,
@@ -87,10 +87,16 @@ class Store:
 
         Raises:
             InvalidInput: The URL can't be used.
-            PlangateError: The database can't be reached, or its schema isn't this version's.
+            PlangateError: There is no database, it can't be reached, or its schema isn't this version's.
         """
         if upgrade:
             await ensure_newest(url)
+        elif file := missing_file(url):
+            raise PlangateError(
+                f"there is no database at {file}: start everything with `plangate up`, "
+                "or name its data folder with --data or PLANGATE_DATA",
+                type=ErrorType.UNAVAILABLE,
+            )
         engines = make_engines(url, pool_size=pool_size)
         try:
             await require_newest(engines.read, url)

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from activities.storage.engine import configured_url, make_engines, parse_url, shown_url
+from activities.storage.engine import configured_url, make_engines, missing_file, parse_url, shown_url
 from activities.storage.migrate import config, migrate
 from activities.storage.schema import NEWEST, current_revision
 from activities.storage.store import Store
@@ -59,8 +59,18 @@ async def test_several_processes_may_migrate_at_once(database_url: str) -> None:
 
 
 async def test_a_database_without_the_schema_is_refused_with_what_to_do(database_url: str) -> None:
+    if (file := missing_file(database_url)) is not None:
+        file.touch()
     with pytest.raises(PlangateError, match="has no schema yet: run `plangate migrate`"):
         await Store.open(database_url)
+
+
+async def test_a_file_that_is_not_there_is_said_and_not_made(tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere" / "plangate.db"
+    with pytest.raises(PlangateError, match=f"there is no database at {file}: .*plangate up.*--data") as raised:
+        await Store.open(f"sqlite:///{file}")
+    assert raised.value.type is ErrorType.UNAVAILABLE
+    assert not file.parent.exists()
 
 
 async def test_a_database_of_a_newer_version_is_refused(database_url: str) -> None:
@@ -89,7 +99,7 @@ def test_urls_that_cannot_be_used(url: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
 def test_postgresql_goes_through_asyncpg_and_passwords_are_hidden(scheme: str) -> None:
-    assert shown_url(f"{scheme}://me:geheim@db:5432/plangate") == "postgresql+asyncpg://me:***@db:5432/plangate"
+    assert shown_url(f"{scheme}://me:geheim@db:5432/plangate") == "postgresql://me:***@db:5432/plangate"
 
 
 def test_the_url_comes_from_the_environment_else_from_the_data_folder(

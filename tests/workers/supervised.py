@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -136,7 +137,7 @@ def launch(data: Path, agents: Path, *more: str, **settings: str) -> subprocess.
     """Start `plangate up --json` with the stub worker. Its server isn't on Temporal's default ports."""
     data.mkdir(exist_ok=True)
     if not (ports := data / "ports.json").exists():
-        ports.write_text(json.dumps({"temporal": free_port(), "ui": free_port()}))
+        ports.write_text(json.dumps({name: _lasting_port() for name in ("temporal", "ui", "model")}))
     command = [sys.executable, "-m", "tests.workers.supervised", "--json", "--data", str(data), "--agents", str(agents)]
     return subprocess.Popen(
         [*command, *more],
@@ -146,6 +147,11 @@ def launch(data: Path, agents: Path, *more: str, **settings: str) -> subprocess.
         env=environment(**settings),
         cwd=Path(__file__).parents[2],
     )
+
+
+def _lasting_port() -> int:
+    """A free port that stays free between two lives: outside of those that the kernel gives to others."""
+    return free_port(*random.sample(range(20_000, 32_000), 50))
 
 
 def end(supervised: Supervised) -> None:

@@ -14,7 +14,9 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from activities.guardrails.contracts import Guardrail
 from activities.guardrails.registry import ACTION, INPUT, OUTPUT
@@ -27,6 +29,7 @@ from workers.telling import judged, run_command, write
 
 _LINES: list[Guardrail[Any]] = [*INPUT, *ACTION, *OUTPUT]
 _ABOUT = {guard.name: guard.about for guard in _LINES}
+_SAID = {"change": "Changed", "ask": "Asked", "draft": "Drafted", "block": "Blocked"}
 _OTHERS = "Limits of a whole run, and what belongs to no line of the registry."
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -72,14 +75,16 @@ def _line(name: str, found: Sequence[VerdictCount]) -> dict[str, Any]:
 
 
 def _show(found: Sequence[VerdictCount]) -> None:
-    table = Table("Guardrail", "Does", box=box.SIMPLE_HEAD)
-    for heading in ("Changed", "Asked", "Drafted", "Blocked"):
-        table.add_column(heading, justify="right")
-    for name in _names(found):
+    """A line of counts for each, and what it does under it, in the whole width."""
+    console = Console(highlight=False)
+    names = {name: name or "(others)" for name in _names(found)}
+    width = max(map(len, names.values()))
+    console.print(f"{'Guardrail':<{width}}" + "".join(f"{heading:>9}" for heading in _SAID.values()), style="bold")
+    for name, shown in names.items():
         line = _line(name, found)
-        counts = [line["said"].get(action, 0) for action in ("change", "ask", "draft", "block")]
-        table.add_row(escape(name or "(others)"), escape(line["about"]), *(f"{n:,}" if n else "·" for n in counts))
-    Console().print(table)
+        counts = [line["said"].get(action, 0) for action in _SAID]
+        console.print(f"{shown:<{width}}" + "".join(f"{n or '·':>9}" for n in counts), markup=False)
+        console.print(Padding(Text(line["about"], style="dim"), (0, 0, 0, 2)))
 
 
 def _show_rules(found: Sequence[VerdictCount]) -> None:
