@@ -108,14 +108,17 @@ def reports(state: RunState, *, times: bool = True) -> list[StepReport]:
 
 
 def gaps(state: RunState) -> list[str]:
-    """What is missing from the answer, one line a step."""
+    """What is missing from the answer, one line a step; once the run is over, what it didn't come to as well."""
     lines = []
     for item in reports(state):
-        if item.status in (StepStatus.FAILED, StepStatus.REJECTED, StepStatus.CANCELLED):
+        step = state.steps.get(item.id) or StepState(id=item.id)
+        if state.outcome is not None and not item.status.ended:
+            lines.append(f"{item.title}: {'not begun' if item.status is StepStatus.PENDING else 'not finished'}")
+        elif item.status in (StepStatus.FAILED, StepStatus.REJECTED, StepStatus.CANCELLED):
             lines.append(f"{item.title}: {item.status.value}{f' ({item.reason})' if item.reason else ''}")
-        elif state.steps[item.id].gap:
+        elif step.gap:
             lines.append(f"{item.title}: left out ({item.reason})")
-        elif item.status is StepStatus.DONE and item.calls > item.done_calls and state.steps[item.id].items is not None:
+        elif item.status is StepStatus.DONE and item.calls > item.done_calls and step.items is not None:
             lines.append(f"{item.title}: {item.calls - item.done_calls} of {item.calls} items failed")
     return lines
 
