@@ -62,3 +62,22 @@ def trained(folder: Path) -> Path:
             nlp.update(batch, sgd=optimizer, drop=0.1)
     nlp.to_disk(folder)
     return folder
+
+
+def like_a_small_one(folder: Path, names: Path) -> Path:
+    """The trained pipeline with an untrained tagger and parser beside it: as slow as one of spaCy's small models."""
+    import spacy
+    from spacy.training import Example
+
+    nlp = spacy.load(names)
+    doc = nlp.make_doc("We sent it to Tom on Monday")
+    words: dict[str, Any] = {
+        "tags": ["PRP", "VBD", "PRP", "IN", "NNP", "IN", "NNP"],
+        "heads": [1, 1, 1, 1, 3, 1, 5],
+        "deps": ["nsubj", "ROOT", "dobj", "prep", "pobj", "prep", "pobj"],
+    }
+    example = Example.from_dict(doc, words)
+    for name in ("tagger", "parser"):
+        nlp.add_pipe(name, before="ner").initialize(lambda: [example], nlp=nlp)  # type: ignore[attr-defined]
+    nlp.to_disk(folder)
+    return folder

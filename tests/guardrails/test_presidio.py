@@ -10,6 +10,7 @@ import socket
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any, NoReturn
 
 import pytest
@@ -134,6 +135,12 @@ def test_our_own_detectors_come_first_and_nothing_is_left_over(english: str) -> 
     assert judged("Ask tom@example.com.", of, user="tom@example.com").verdicts == ()
 
 
+def test_a_number_that_a_model_takes_in_part_for_a_name_is_one_number(tmp_path: Path) -> None:
+    of = agent(str(ruled(tmp_path / "en", PERSON=["W123"])), *ANY)
+    found = judged("The vehicle registration is W123 ABC.", of, user="paul@example.com")
+    assert found.text == "The vehicle registration is [UK VEHICLE REGISTRATION removed]."
+
+
 def test_how_sure_it_has_to_be(english: str) -> None:
     text = "The code is AB51 ABC, and the other one W123 ABC."
     for score, kept in (0.1, False), (0.5, True):
@@ -173,19 +180,27 @@ def test_nothing_shows_while_an_answer_streams(english: str, at: int) -> None:
     assert answers.judge(text).text.startswith(seen[-1])
 
 
+async def test_a_whole_answer_is_read_beside_the_event_loop(english: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[bool] = []
+    monkeypatch.setattr(Answers, "judge", lambda *_: threads.append(current_thread() is main_thread()))
+    for entities in (), ("PERSON",):
+        await Answers(agent(english, *entities), TASK, {}, OUTPUT).judge_aside("It is Tom.")
+    assert threads == [True, False]
+
+
 def test_each_sentence_is_read_once(english: str, monkeypatch: pytest.MonkeyPatch) -> None:
     of, read = Analyser(Sought((("en", english),), ANY, 0.5)), list[str]()
     real = of._read
 
-    def noted(text: str) -> Any:
-        read.append(text)
-        return real(text)
+    def noted(texts: list[str]) -> Any:
+        read.extend(texts)
+        return real(texts)
 
     monkeypatch.setattr(of, "_read", noted)
     text, known = "Tom Baker has it. It is his. Rosa Martinez knows. ", dict[str, Any]()
     for _ in range(3):
         assert len(of.find(text, known)) == 2
-    assert len(read) == len(set(read)) == 3
+    assert read == ["Tom Baker has it. ", "Tom Baker has it. It is his. ", "It is his. Rosa Martinez knows. "]
 
 
 def break_engine(monkeypatch: pytest.MonkeyPatch, of: StubAgent, raising: Any) -> None:
@@ -216,6 +231,8 @@ def test_a_pattern_that_presidio_gives_up_is_no_answer(
 ) -> None:
     from presidio_analyzer import pattern_recognizer
 
+    analyser(Sought((("en", english),), ANY, 0.5))
+    assert pattern_recognizer.REGEX_TIMEOUT_SECONDS == pipelines.REGEX_SECONDS
     monkeypatch.setattr(pattern_recognizer, "REGEX_TIMEOUT_SECONDS", 1e-9)
     text = "AB5 " * 3000
     assert (
@@ -229,6 +246,8 @@ def test_presidio_logs_no_words(english: str, caplog: pytest.LogCaptureFixture) 
         judged("Her vehicle registration is BD51 SMR, says Tom Baker.", agent(english, *ANY))
     assert "vehicle" not in caplog.text
     assert "Baker" not in caplog.text
+    log = logging.getLogger("presidio-analyzer")
+    assert (log.propagate, log.level) == (False, logging.WARNING)
 
 
 def test_nothing_is_ever_downloaded(english: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,6 +263,7 @@ def test_nothing_is_ever_downloaded(english: str, monkeypatch: pytest.MonkeyPatc
         pipeline("en_core_web_lg")
     every = {entity for each in pipelines.recognisers(["en"]) for entity in each.supported_entities}
     of = Analyser(Sought((("en", english),), tuple(sorted(every)), 0.1))
+    assert of._engine.nlp_engine.nlp == {"en": pipeline(english)}
     text = "Mail tom@example.com, http://example.com/x, phone 07400 123456, 4111 1111 1111 1111, 219-09-9999."
     assert {each.kind for each in of.find(text)} >= {"URL", "US_SSN"}
 

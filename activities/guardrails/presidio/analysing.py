@@ -130,45 +130,52 @@ class Analyser:
             PresidioFailed: Presidio raised, or gave up on a pattern.
         """
         known = {} if known is None else known
+        spans = list(sentences(text))
+        begins = [0, *(start for start, _ in spans)]
+        read = [text[begin:end] for begin, (_, end) in zip(begins, spans, strict=False)]
+        if new := [each for each in dict.fromkeys(read) if each not in known]:
+            known.update(self._read(new))
         kept: list[Found] = []
-        before = 0
-        for start, end in sentences(text):
-            read = text[before:end]
-            if read not in known:
-                known[read] = tuple(self._read(read))
-            kept += (
-                Found(each.kind, before + each.start, before + each.end, each.key)
-                for each in known[read]
-                if before + each.end > start
-            )
-            before = start
-        return sorted(kept, key=lambda each: (each.start, each.end))
+        for window, begin, (start, _) in zip(read, begins, spans, strict=False):
+            for each in known[window]:
+                if begin + each.end > start:
+                    kept += beside(kept, [Found(each.kind, begin + each.start, begin + each.end, each.key)], text)
+        return sorted(kept, key=lambda each: each.start)
 
-    def _read(self, text: str) -> list[Found]:
-        kept: list[Found] = []
-        # The longest first: a number is one number, also where a model takes its first digits for a name.
-        for result in sorted(self._results(text), key=lambda each: (each.start - each.end, -each.score, each.start)):
-            if key := words_of(text[result.start : result.end]):
-                kept += beside(kept, [Found(result.entity_type, result.start, result.end, key)], text)
-        return kept
-
-    def _results(self, text: str) -> list[Any]:
-        found: list[Any] = []
+    def _read(self, texts: list[str]) -> Places:
+        """What there is in each of these, without overlaps."""
+        results: dict[str, list[Any]] = {text: [] for text in texts}
         problem = ""
         with _one_at_a_time, _Warned() as warned:
             try:
                 for language, entities in self._looked_for.items():
                     if entities:
-                        # What spaCy learns of the text's words is forgotten at the end of the block.
-                        with self._pipelines[language].memory_zone():
-                            found += self._engine.analyze(
-                                text, language, entities=entities, score_threshold=self._sought.score
-                            )
+                        self._analyse(results, language, entities)
             except Exception as error:  # noqa: BLE001 - its message may have words of the text
                 problem = type(error).__name__
         if problem or warned.of:
             raise PresidioFailed(f"Presidio could not read a text: {problem or warned.of[0]}")
-        return found
+        return {text: _without_overlaps(text, found) for text, found in results.items()}
+
+    def _analyse(self, results: dict[str, list[Any]], language: str, entities: list[str]) -> None:
+        """Add what there is in each of the texts; all in one go, which takes a network half the time."""
+        with self._pipelines[language].memory_zone():  # what spaCy learns of the words is forgotten at its end
+            for text, read in self._engine.nlp_engine.process_batch(list(results), language, batch_size=64):
+                if not any(read.lemmas):  # a pipeline without lemmas: words near a number count as they are written
+                    read.lemmas = [token.lower_ for token in read.tokens]
+                    read.keywords = read.set_keywords(read.nlp_engine, read.lemmas, language)
+                results[text] += self._engine.analyze(
+                    text, language, entities=entities, score_threshold=self._sought.score, nlp_artifacts=read
+                )
+
+
+def _without_overlaps(text: str, results: list[Any]) -> tuple[Found, ...]:
+    kept: list[Found] = []
+    # The longest first: a number is one number, also where a model takes its first digits for a name.
+    for result in sorted(results, key=lambda each: (each.start - each.end, -each.score, each.start)):
+        if key := words_of(text[result.start : result.end]):
+            kept += beside(kept, [Found(result.entity_type, result.start, result.end, key)], text)
+    return tuple(kept)
 
 
 @lru_cache(maxsize=16)
