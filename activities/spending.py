@@ -166,8 +166,8 @@ def amount_of(limit: SpendingLimit, args: Mapping[str, Any]) -> int:
             number = Decimal("NaN") if isinstance(value, bool) else Decimal(str(value))
         except InvalidOperation:
             number = Decimal("NaN")
-        if not number.is_finite():
-            return _BEYOND
+        if not number.is_finite() or number.adjusted() > _DIGITS:
+            return _BEYOND  # before it is worked with: 1E+999999 in millionths has a million digits
         total += max(micros(number), 0)  # money that comes back doesn't make room
     return min(total, _BEYOND)
 
@@ -176,5 +176,7 @@ def _flat(values: list[Any]) -> list[Any]:
     return [leaf for value in values for leaf in (value if isinstance(value, list) else [value])]
 
 
+_DIGITS = 12
+"""Digits of an amount, less one, above which it is more than any budget."""
 _BEYOND = 10**16
 """Millionths: ten times the largest budget that can be written."""

@@ -163,13 +163,17 @@ def _number(value: Any) -> Decimal | None:
     return number if number.is_finite() else None
 
 
+_SHOWN_DIGITS = 30
+"""Digits of an amount that is written out; others are said as they came: 1E+999999 has a million."""
+
+
 def _plain(value: Any) -> str:
     return {True: "yes", False: "no"}.get(value, "") if isinstance(value, bool) else str(value)
 
 
 def _short(value: Any, currency: str) -> str:
     number = _number(value)
-    if currency and number is not None:
+    if currency and number is not None and number.adjusted() < _SHOWN_DIGITS:
         return shown(number, currency)
     if isinstance(value, list):
         return f"{len(value)} items"

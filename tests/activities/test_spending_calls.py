@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.binding import BindingActivities
 from activities.catalogue import Catalogue
-from activities.spending import Spending
+from activities.spending import Spending, amount_of
 from activities.storage.budgets import Budgets
 from activities.storage.store import Store
 from activities.tool_calls import ToolActivities
@@ -182,3 +183,12 @@ async def test_before_the_gate_the_budgets_are_looked_at_and_all_that_are_exceed
     assert (await bind(key="k1", args={"amount": 24})).verdict.action is Action.ALLOW  # it holds that already
     assert (await bind(args={"amount": 30})).verdict.action is Action.BLOCK
     assert (await spent(bench))["run"] == 24
+
+
+def test_an_amount_of_a_million_digits_is_more_than_any_budget_and_takes_no_time() -> None:
+    """Worked out in millionths, `1E+999993` held the worker up for 45 s."""
+    began = time.process_time()
+    for amount in ("1E+999993", "1E+999999", "1E+99999999", 10**400, "9" * 4000, 1e308):
+        assert amount_of(RUN, {"amount": amount}) >= 10**16
+    assert amount_of(RUN, {"amount": "1E-999999"}) == 1
+    assert time.process_time() - began < 1.0

@@ -142,3 +142,11 @@ def test_a_draft_is_stricter_than_a_question_and_laxer_than_never() -> None:
     either = parse_rule("asks first when amount is under 25, otherwise drafts it")
     assert [either.verdict("pay", {"amount": amount}).action for amount in (1, 25)] == [Action.ASK, Action.DRAFT]
     assert either.verdict("pay", {}).action is Action.DRAFT
+
+
+def test_an_amount_of_a_million_digits_is_beyond_and_is_not_written_out() -> None:
+    limit = parse_limit("pay", "amount", "at most £500", "never")
+    for amount in ("1E+999999", "-1E+999999", 10**400, "9" * 4000, 1e308):
+        verdict = limit.verdict({"amount": amount})
+        assert verdict is None or len(verdict.reason) < 200
+        assert (verdict is None) == str(amount).startswith("-")
