@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from plangate import expressions, strictjson
+from plangate import expressions
 from plangate.approvals import GateStatus
 from plangate.carrying import calls_of
+from plangate.naming import named_literals
 from plangate.plans import Plan, Step
 from plangate.provenance import Lineage
 from plangate.runs import RunRequest, RunState, StepState
@@ -18,9 +18,6 @@ MAX_STEPS = 200
 """Steps behind one call that are followed; with more, the rest counts as untrusted."""
 MAX_FIRST = 50
 """Calls of the first plan that a revised call is compared with."""
-MAX_LITERAL = 500
-"""Characters of a literal that is looked for in the request."""
-_NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)")
 
 
 def lineage_of(
@@ -114,59 +111,3 @@ def _arguments(plan: Plan, tool: str) -> Iterator[dict[str, Any]]:
 def _written(step: Step) -> list[Any]:
     fallback = [step.fallback.args, step.fallback.value] if step.fallback else []
     return [step.args, *fallback, *(expressions.literals(step.for_each) if step.for_each else [])]
-
-
-def named_literals(values: Iterable[Any], request: RunRequest) -> list[str]:
-    """Of the literals in these values, those that the person's request, input or name has, as JSON."""
-    literals = {strictjson.canonical(each): each for value in values for each in _literals(value)}
-    told = _Told(request)
-    return sorted(text for text, literal in literals.items() if told.names(literal))
-
-
-def _literals(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict) and isinstance(value.get(expressions.REF), str):
-        for each in expressions.literals(value[expressions.REF]):
-            yield from _literals(each)
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _literals(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _literals(each)
-    elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        yield value
-
-
-class _Told:
-    """What the person said: a name counts where it stands alone, not as a part of a longer one."""
-
-    def __init__(self, request: RunRequest) -> None:
-        texts = [request.request, request.user or "", *(str(each) for each in _literals(request.input))]
-        self._text = "\n".join(texts).casefold()
-        self._numbers = {float(each.replace(",", "")) for each in _NUMBER.findall(self._text)}
-
-    def names(self, literal: Any) -> bool:
-        if not isinstance(literal, str):
-            return float(literal) in self._numbers if abs(literal) < 1e15 else False
-        name = literal.strip().lstrip("#").casefold()
-        if not name or len(name) > MAX_LITERAL:
-            return False
-        start = self._text.find(name)
-        while start >= 0:
-            if self._alone(start, start + len(name), mail="@" in name):
-                return True
-            start = self._text.find(name, start + 1)
-        return False
-
-    def _alone(self, start: int, end: int, *, mail: bool) -> bool:
-        before, after = self._text[max(0, start - 2) : start], self._text[end : end + 2]
-        joins = "._%+-@" if mail else ".@"
-        if before and (before[-1].isalnum() or before[-1] == "_"):
-            return False
-        if mail and before and before[-1] in joins:
-            return False
-        if len(before) == 2 and before[-1] in joins and before[0].isalnum():
-            return False
-        if after and (after[0].isalnum() or after[0] == "_"):
-            return False
-        return not (len(after) == 2 and after[0] in joins and after[1].isalnum())

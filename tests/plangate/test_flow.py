@@ -257,10 +257,17 @@ def test_what_a_person_approved_is_trusted_afterwards() -> None:
         ("refund £62.00", 62.0, True),
         ("refund £1,062.00", 1062, True),
         ("refund £62.00", 6, False),
+        ("write to ROSA@example.com", "rosa@Example.com", True),
+        ("write to MÜLLER@example.com", "müller@example.com", True),
+        ("write to rosa@example.com", "ro\u017fa@example.com", False),
+        ("write to kim@example.com", "\u212aim@example.com", False),
+        ("write to kim@masse.example", "kim@ma\u00dfe.example", False),
+        ("write to kim@fish.example", "kim@\ufb01sh.example", False),
+        ("order 1042", "\u0661\u0660\u0664\u0662", False),
     ],
 )
 def test_a_name_counts_where_it_stands_alone(text: str, literal: Any, named: bool) -> None:
-    from plangate.lineage import named_literals
+    from plangate.naming import named_literals
 
     assert bool(named_literals([literal], RunRequest(request=text))) is named
 
