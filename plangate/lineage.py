@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from plangate import expressions
 from plangate.approvals import GateStatus
 from plangate.carrying import calls_of
+from plangate.deciding import Guards, condition_roots, guards_of
+from plangate.first_plan import Places, places
 from plangate.naming import named_literals
 from plangate.plans import Plan, Step
 from plangate.provenance import Lineage
@@ -16,13 +19,18 @@ from plangate.validation import reference_roots
 
 MAX_STEPS = 200
 """Steps behind one call that are followed; with more, the rest counts as untrusted."""
-MAX_FIRST = 50
-"""Calls of the first plan that a revised call is compared with."""
 
 
-def lineage_of(
-    state: RunState, step: Step, tool: str, args: Mapping[str, Any], *, named: dict[tuple[str, bool], list[str]]
-) -> Lineage:
+@dataclass
+class Memory:
+    """What is the same for all calls of one plan, found out once."""
+
+    named: dict[tuple[str, bool], list[str]] = field(default_factory=dict)
+    guards: Guards | None = None
+    places: Places | None = None
+
+
+def lineage_of(state: RunState, step: Step, tool: str, args: Mapping[str, Any], *, memory: Memory) -> Lineage:
     """What lies behind a call of a step (or of its fallback).
 
     Args:
@@ -30,19 +38,22 @@ def lineage_of(
         step: The step.
         tool: The tool that is called.
         args: The arguments as the plan writes them.
-        named: Kept between the calls of one plan: looking for each of a plan's literals takes its time, and is the
-            same for all items of a list.
+        memory: Kept between the calls of one plan.
     """
     plan = state.plan or Plan()
-    behind, complete = _behind(plan, step)
+    if memory.guards is None:
+        memory.guards = guards_of(plan)
+    if memory.places is None:
+        memory.places = places(state) if state.revision else {}
+    guards = memory.guards.get(step.id, frozenset())
+    behind, complete = _behind(plan, step, guards)
     mine = state.steps.get(step.id) or StepState(id=step.id)
     born = {each.id: state.steps[each.id].revision for each in behind if each.id in state.steps}
     before = [other for other in state.steps.values() if other.revision < mine.revision]
     read = dict.fromkeys(name for other in before for name, _ in other.numbered_tools)
-    first = state.first_plan or plan
     which = (step.id, args is step.args)
-    if which not in named:
-        named[which] = named_literals([args, *(_written(each) for each in (*behind, step))], state.request)
+    if which not in memory.named:
+        memory.named[which] = named_literals([args, *(_written(each) for each in (*behind, step))], state.request)
     return Lineage(
         steps=behind,
         born={name: revision for name, revision in born.items() if revision},
@@ -50,26 +61,42 @@ def lineage_of(
         revision=mine.revision,
         read=list(read),
         faults=any(other.error is not None for other in before),
-        first_tools=sorted(_tools(first)) if mine.revision else [],
-        first_args=list(_arguments(first, tool))[:MAX_FIRST] if mine.revision else [],
-        named=named[which],
+        first_tools=sorted(_tools(state.first_plan or plan)) if mine.revision else [],
+        first=memory.places.get((step.id, tool)) if mine.revision else None,
+        named=memory.named[which],
         when=step.when,
         for_each=step.for_each,
+        guards=sorted(guards),
+        instead_of=_instead_of(step, args),
         complete=complete,
     )
 
 
 def plain_lineage(plan: Plan, step: Step, args: Mapping[str, Any], request: RunRequest) -> Lineage:
     """The same for a plan that hasn't begun to run."""
-    behind, complete = _behind(plan, step)
+    guards = guards_of(plan).get(step.id, frozenset())
+    behind, complete = _behind(plan, step, guards)
     named = named_literals([args, *(_written(each) for each in (*behind, step))], request)
-    return Lineage(steps=behind, named=named, when=step.when, for_each=step.for_each, complete=complete)
+    return Lineage(
+        steps=behind,
+        named=named,
+        when=step.when,
+        for_each=step.for_each,
+        guards=sorted(guards),
+        instead_of=_instead_of(step, args),
+        complete=complete,
+    )
 
 
-def _behind(plan: Plan, step: Step) -> tuple[list[Step], bool]:
-    """The steps that a step's references and its condition lead to; and whether these are all."""
+def _instead_of(step: Step, args: Mapping[str, Any]) -> dict[str, Any] | None:
+    """With a step's fallback: what the step was called with before."""
+    return step.args if step.fallback is not None and args is step.fallback.args else None
+
+
+def _behind(plan: Plan, step: Step, guards: frozenset[str]) -> tuple[list[Step], bool]:
+    """The steps that a step's references, its condition and its guards lead to; and whether these are all."""
     steps = {each.id: each for each in plan.steps}
-    wanted = _needs(step)
+    wanted = [*_needs(step), *sorted(guards)]
     found: dict[str, Step] = {}
     for name in wanted:
         if name in steps and name not in found and name != step.id:
@@ -81,8 +108,7 @@ def _behind(plan: Plan, step: Step) -> tuple[list[Step], bool]:
 
 
 def _needs(step: Step) -> list[str]:
-    when = expressions.roots(step.when) if step.when and not expressions.check(step.when) else frozenset()
-    return sorted(reference_roots(step) | (when - {"input", "item", expressions.WHOLE}))
+    return sorted(reference_roots(step) | condition_roots(step))
 
 
 def _approved(state: RunState, name: str) -> bool:
@@ -100,14 +126,7 @@ def _tools(plan: Plan) -> set[str]:
     }
 
 
-def _arguments(plan: Plan, tool: str) -> Iterator[dict[str, Any]]:
-    for step in plan.steps:
-        if step.tool == tool:
-            yield step.args
-        if step.fallback is not None and step.fallback.tool == tool:
-            yield step.fallback.args
-
-
 def _written(step: Step) -> list[Any]:
     fallback = [step.fallback.args, step.fallback.value] if step.fallback else []
-    return [step.args, *fallback, *(expressions.literals(step.for_each) if step.for_each else [])]
+    conditions = [each for one in (step.for_each, step.when) if one for each in expressions.literals(one)]
+    return [step.args, *fallback, *conditions]

@@ -130,11 +130,15 @@ class Lineage(BaseModel):
     """Whether an error of a tool was among them."""
     first_tools: list[str] = Field(default_factory=list)
     """With a revision: tools of the first plan."""
-    first_args: list[dict[str, Any]] = Field(default_factory=list)
-    """With a revision: what the first plan had as arguments for the call's tool."""
+    first: Step | None = None
+    """With a revision: the first plan's step whose place the call takes."""
     named: list[str] = Field(default_factory=list)
     """Literals of these steps and of the call that the person's request or input names, as JSON."""
     when: str | None = None
     for_each: str | None = None
+    guards: list[str] = Field(default_factory=list)
+    """Other steps whose conditions decide whether the call is made; `*` for too many to tell."""
+    instead_of: dict[str, Any] | None = None
+    """With a fallback: the arguments of the call that has to fail first."""
     complete: bool = True
     """False when there were too many steps to follow; what is missing counts as untrusted."""

@@ -30,6 +30,8 @@ class Shape:
     fields: Mapping[str, Shape] | None = None
     items: Shape | None = None
     either: tuple[Shape, ...] = ()
+    decided: tuple[Source, ...] = ()
+    """Text of others that decides how many elements a list has."""
 
     def variants(self) -> Iterator[Shape]:
         """The shape without unions."""
@@ -44,6 +46,7 @@ class Shape:
         row = [self]
         while row and len(found) < MAX_LEAVES:
             shape = row.pop()
+            found |= {source.model_copy(update={"decides": True}): None for source in shape.decided}
             inner = [*shape.either, *(shape.fields or {}).values(), *([shape.items] if shape.items else [])]
             if not inner:
                 found[shape.source] = None
@@ -61,7 +64,16 @@ class Shape:
             fields=None if self.fields is None else {name: each.mapped(True) for name, each in self.fields.items()},
             items=None if self.items is None else self.items.mapped(True),
             either=tuple(each.mapped(True) for each in self.either),
+            decided=self.decided,
         )
+
+    def counted_by(self) -> tuple[Source, ...]:
+        """The text of others that decides how many elements it has, or whether it is there at all."""
+        found: dict[Source, None] = {}
+        for each in self.variants():
+            whole = each.fields is None and each.items is None and not each.source.trusted
+            found |= dict.fromkeys((*each.decided, *([each.source] if whole else [])))
+        return tuple(found)
 
 
 def leaf(source: Source) -> Shape:
@@ -107,7 +119,9 @@ class _Reader:
             }
             return Shape(unknown, fields=fields)
         if schema.get("type") == "array" and isinstance(schema.get("items"), Mapping):
-            return Shape(unknown, items=self.read(schema["items"], place, f"{path}[]", depth + 1))
+            many = self._source(path, self._default, vouched=True)
+            items = self.read(schema["items"], place, f"{path}[]", depth + 1)
+            return Shape(unknown, items=items, decided=() if many.trusted else (many,))
         return leaf(self._source(path, self._default, vouched=constrained(schema)))
 
     def _said(self, place: str) -> Trust | None:

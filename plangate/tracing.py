@@ -6,8 +6,8 @@ whether it can be trusted. `follow` evaluates a JMESPath expression over shapes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jmespath
@@ -31,17 +31,25 @@ class Followed:
         return list(found)
 
 
-def follow(expression: str, scope: Mapping[str, Shape]) -> Followed:
+Literal = Callable[[Any], Source]
+"""Where a literal of an expression comes from."""
+
+
+def _of_plan(value: Any) -> Source:
+    return Source(origin=Origin.PLAN, path=strictjson.canonical(value))
+
+
+def follow(expression: str, scope: Mapping[str, Shape], literal: Literal = _of_plan) -> Followed:
     """Evaluate an expression over shapes; names that the scope doesn't have are untrusted."""
     if expressions.check(expression) is not None:
         return Followed((Shape(),))
-    return _follow(jmespath.compile(expression).parsed, (Shape(fields=scope),))
+    return _follow(jmespath.compile(expression).parsed, (Shape(fields=scope),), literal)
 
 
-def _follow(node: Mapping[str, Any], at: tuple[Shape, ...]) -> Followed:
+def _follow(node: Mapping[str, Any], at: tuple[Shape, ...], literal: Literal) -> Followed:
     kind, children = node["type"], node.get("children", [])
     if kind == "literal":
-        return Followed((leaf(Source(origin=Origin.PLAN, path=strictjson.canonical(node["value"]))),))
+        return Followed((leaf(literal(node["value"])),))
     if kind in ("current", "identity"):
         return Followed(at)
     if kind == "field":
@@ -49,26 +57,32 @@ def _follow(node: Mapping[str, Any], at: tuple[Shape, ...]) -> Followed:
     if kind in ("index", "slice"):
         return Followed(_elements(at) if kind == "index" else at)
     if kind in ("subexpression", "index_expression", "pipe"):
-        return _chain(children, at)
+        return _chain(children, at, literal)
     if kind in ("projection", "value_projection", "filter_projection"):
-        return _projection(kind, children, at)
+        return _projection(kind, children, at, literal)
     if kind == "flatten":
-        inner = _follow(children[0], at)
-        return replace(inner, shapes=_lists(_flat(_elements(inner.shapes))))
+        inner = _follow(children[0], at, literal)
+        elements = _elements(inner.shapes)
+        return Followed(_lists(_flat(elements)), (*inner.decided, *_counted(inner.shapes), *_counted(elements)))
     if kind == "function_expression":
-        return _function(node["value"], children, at)
+        return _function(node["value"], children, at, literal)
     if kind == "multi_select_dict":
-        parts = {child["value"]: _follow(child["children"][0], at) for child in children}
+        parts = {child["value"]: _follow(child["children"][0], at, literal) for child in children}
         fields = {name: Shape(either=part.shapes) for name, part in parts.items()}
-        return Followed((Shape(fields=fields),), _all_decided(parts.values()))
-    found = [_follow(child, at) for child in children if isinstance(child, dict)]
+        return Followed((Shape(fields=fields),), (*_counted(at), *_all_decided(parts.values())))
+    found = [_follow(child, at, literal) for child in children if isinstance(child, dict)]
     shapes = tuple(shape for each in found for shape in each.shapes)
     if kind == "multi_select_list":
-        return Followed((Shape(items=Shape(either=shapes)),), _all_decided(found))
+        return Followed((Shape(items=Shape(either=shapes)),), (*_counted(at), *_all_decided(found)))
     if kind in ("or_expression", "and_expression"):
         chosen_by = tuple(found[0].sources()) if found else ()
         return Followed(shapes, (*chosen_by, *_all_decided(found)))
     return _one_value(found)  # comparisons, not, and whatever may come: of all that went in
+
+
+def _counted(shapes: tuple[Shape, ...]) -> tuple[Source, ...]:
+    """Whose text decides how many elements there are: what is made of each of them is as many."""
+    return tuple(source for shape in shapes for source in shape.counted_by())
 
 
 def _all_decided(found: Any) -> tuple[Source, ...]:
@@ -81,31 +95,31 @@ def _one_value(found: Sequence[Followed]) -> Followed:
     return Followed(tuple(leaf(source) for source in sources))
 
 
-def _chain(children: Sequence[Mapping[str, Any]], at: tuple[Shape, ...]) -> Followed:
+def _chain(children: Sequence[Mapping[str, Any]], at: tuple[Shape, ...], literal: Literal) -> Followed:
     decided: tuple[Source, ...] = ()
     for child in children:
-        found = _follow(child, at)
+        found = _follow(child, at, literal)
         at, decided = found.shapes, (*decided, *found.decided)
     return Followed(at, decided)
 
 
-def _projection(kind: str, children: Sequence[Mapping[str, Any]], at: tuple[Shape, ...]) -> Followed:
-    base = _follow(children[0], at)
+def _projection(kind: str, children: Sequence[Mapping[str, Any]], at: tuple[Shape, ...], literal: Literal) -> Followed:
+    base = _follow(children[0], at, literal)
     elements = _values(base.shapes) if kind == "value_projection" else _elements(base.shapes)
-    decided = base.decided
+    decided = (*base.decided, *_counted(base.shapes))
     if kind == "filter_projection":
-        decided = (*decided, *_follow(children[2], elements).sources())
-    found = _follow(children[1], elements)
+        decided = (*decided, *_follow(children[2], elements, literal).sources())
+    found = _follow(children[1], elements, literal)
     return Followed(_lists(found.shapes), (*decided, *found.decided))
 
 
 _WHOLE_LISTS = frozenset({"sort_by", "sort", "reverse", "to_array", "not_null", "merge"})
 
 
-def _function(name: str, children: Sequence[Mapping[str, Any]], at: tuple[Shape, ...]) -> Followed:
-    plain = [_follow(child, at) for child in children if child["type"] != "expref"]
+def _function(name: str, children: Sequence[Mapping[str, Any]], at: tuple[Shape, ...], literal: Literal) -> Followed:
+    plain = [_follow(child, at, literal) for child in children if child["type"] != "expref"]
     each = _elements(tuple(shape for found in plain for shape in found.shapes))
-    by = [_follow(child["children"][0], each) for child in children if child["type"] == "expref"]
+    by = [_follow(child["children"][0], each, literal) for child in children if child["type"] == "expref"]
     looked_at = tuple(source for found in by for source in found.sources())
     decided = (*_all_decided(plain), *looked_at)
     shapes = tuple(shape for found in plain for shape in found.shapes)
@@ -118,9 +132,9 @@ def _function(name: str, children: Sequence[Mapping[str, Any]], at: tuple[Shape,
         return Followed(each, decided)
     if name == "map":
         found = tuple(shape for mapped in by for shape in mapped.shapes)
-        return Followed(_lists(found), (*_all_decided(plain), *_all_decided(by)))
+        return Followed(_lists(found), (*_counted(shapes), *_all_decided(plain), *_all_decided(by)))
     if name == "values":
-        return Followed(_lists(_values(shapes)), decided)
+        return Followed(_lists(_values(shapes)), (*_counted(shapes), *decided))
     return _one_value([*plain, *by])
 
 

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from plangate import expressions, strictjson
     from plangate.engine import Engine, inline_scope, roots_of
     from plangate.errors import ErrorType, PlangateError
-    from plangate.lineage import lineage_of
+    from plangate.lineage import Memory, lineage_of
     from plangate.loops import SameCalls
     from plangate.plans import Step
     from plangate.policy import GATED, Action, Verdict
@@ -38,7 +38,7 @@ class Binding(Postponing):
     halt: Callable[[Stop], None]
     _same: SameCalls
     _numbers: dict[str, int]
-    _named: dict[tuple[str, bool], list[str]]
+    _memory: Memory
 
     async def _bind(
         self, step: Step, state: StepState, call: CallState, policy: ToolPolicy, args: dict[str, Any]
@@ -101,7 +101,7 @@ class Binding(Postponing):
 
     def _lineage(self, step: Step, tool: str, args: dict[str, Any]) -> Lineage | None:
         """What lies behind a call's arguments."""
-        return lineage_of(self.state, step, tool, args, named=self._named)
+        return lineage_of(self.state, step, tool, args, memory=self._memory)
 
     def _scope(self, state: StepState, call: CallState, args: dict[str, Any]) -> dict[str, ScopeEntry]:
         """What a call's arguments may refer to."""

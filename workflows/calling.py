@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from plangate.engine import Engine, limit_error
     from plangate.errors import ErrorPayload, ErrorType
     from plangate.gating import gate_of
+    from plangate.lineage import Memory
     from plangate.loops import SameCalls
     from plangate.plans import Step
     from plangate.policy import Action, Verdict
@@ -62,7 +63,7 @@ class Caller(Binding):
         self._asking: dict[str, dict[str, None]] = {}
         self._numbers: dict[str, int] = {}
         self._given: dict[str, dict[str, Any]] = {}
-        self._named: dict[tuple[str, bool], list[str]] = {}
+        self._memory = Memory()
 
     def asks(self, state: StepState, call: CallState) -> None:
         """A call begins to wait for a person."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from plangate.agents import ScopeTool
 from plangate.flow import REVISED, UNNAMED, UNTRUSTED, Flow, FlowRules, flow_rules
-from plangate.lineage import lineage_of, plain_lineage
+from plangate.lineage import Memory, lineage_of, plain_lineage
 from plangate.plans import Plan
 from plangate.policy import Action, Rule, Verdict
 from plangate.provenance import Origin, Provenance
-from plangate.runs import CallState, RunRequest, RunState, StepState, StepStatus
+from plangate.runs import CallState, CallStatus, RunRequest, RunState, StepState, StepStatus
 from plangate.tool_context import ToolContext
 from plangate.toolkit import TOOL_ATTRIBUTE, tool
 from tests.plangate.plan_makers import NOW
@@ -187,12 +188,23 @@ def test_the_provenance_names_step_tool_and_field() -> None:
     assert found["when"].words == "o.name (order)"
 
 
-def revised(*later: dict[str, Any], first: list[dict[str, Any]], request: RunRequest = REQUEST) -> Verdict:
-    """What is said of the last step of a revision, made after the first plan's steps ended."""
+def revised(
+    *later: dict[str, Any],
+    first: list[dict[str, Any]],
+    request: RunRequest = REQUEST,
+    ended: CallStatus = CallStatus.FAILED,
+) -> Verdict:
+    """What is said of the last step of a revision, made after the first plan's effects ended so, its reads well."""
     plan = Plan.model_validate({"steps": [*first, *later]})
     steps = {
         each["id"]: StepState(
-            id=each["id"], status=StepStatus.DONE, calls=[CallState(id=each["id"], tool=each["tool"])]
+            id=each["id"],
+            status=StepStatus.DONE,
+            calls=[
+                CallState(
+                    id=each["id"], tool=each["tool"], status=CallStatus.DONE if each["tool"] == "order" else ended
+                )
+            ],
         )
         for each in first
     }
@@ -202,7 +214,7 @@ def revised(*later: dict[str, Any], first: list[dict[str, Any]], request: RunReq
         first_plan=Plan.model_validate({"steps": first}),
     )  # fmt: skip
     step = plan.steps[-1]
-    return Flow(RULES, lineage_of(state, step, step.tool, step.args, named={})).judge(step.tool, step.args)[0]
+    return Flow(RULES, lineage_of(state, step, step.tool, step.args, memory=Memory())).judge(step.tool, step.args)[0]
 
 
 def test_a_revision_after_text_of_others_adds_no_consequential_tool() -> None:
@@ -216,6 +228,110 @@ def test_a_revision_after_text_of_others_adds_no_recipient_and_no_amount() -> No
     assert revised(write(), first=first).action is Action.ALLOW
     assert revised(pay(24), first=first).rule == REVISED
     assert revised(pay(5), first=first).action is Action.ALLOW
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        [pay(ref("`24`"))],
+        [pay(ref("{a: `24`}.a"))],
+        [pay(ref("o.total || `24`"))],
+        [pay(ref("item"), for_each="`[24]`")],
+        [pay(for_each="`[1, 2, 3]`")],
+        [pay(number=ref("'2007'"))],
+        [{**pay(), "id": "x"}, pay()],
+        [{"id": "p", "tool": "refund", "args": {"number": "1042", "amount": 5, "reason": "because"}}],
+        [{"id": "p", "tool": "refund", "args": {"number": "1042"}}],
+    ],
+    ids=str,
+)
+def test_a_revision_adds_nothing_by_an_expression_by_a_list_or_by_doing_it_again(later: list[dict[str, Any]]) -> None:
+    first = [LOOK, {**pay(), "id": "before"}]
+    assert revised(pay(), first=first).action is Action.ALLOW
+    assert revised(*later, first=first).rule == REVISED
+
+
+@pytest.mark.parametrize("ended", [CallStatus.DONE, CallStatus.REJECTED, CallStatus.CANCELLED])
+def test_what_is_done_or_refused_a_revision_does_not_do_again(ended: CallStatus) -> None:
+    first = [LOOK, {**pay(), "id": "before"}]
+    assert revised(pay(), first=first, ended=ended).rule == REVISED
+    assert revised(pay(), first=[*first, {**pay(), "id": "once_more"}], ended=CallStatus.FAILED).action is Action.ALLOW
+
+
+def test_a_revision_keeps_to_whole_calls_of_the_first_plan_and_to_their_conditions() -> None:
+    two = [LOOK, {**pay(5), "id": "small"}, {**pay(24, "2007"), "id": "large"}]
+    request = RunRequest(agent="shop", request="Refund 1042 and 2007", user="rosa")
+    assert revised(pay(24), first=two, request=RunRequest(agent="shop", request="Refund it")).rule == REVISED
+    assert revised(pay(5), first=two, request=request).action is Action.ALLOW
+    told = [LOOK, {**pay(), "id": "before", "when": "o.state == 'here'"}]
+    assert revised(pay(when="o.state == 'here'"), first=told).action is Action.ALLOW
+    assert revised(pay(), first=told).rule == REVISED
+    assert revised(pay(when="o.state == 'sent'"), first=told).rule == REVISED
+
+
+SEEN = {"id": "s", "tool": "search", "args": {"query": "x"}}
+PERHAPS = {**LOOK, "id": "g", "when": "contains(s.passages[0], 'pay')"}
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [PERHAPS, pay(ref("g.total"))],
+        [PERHAPS, pay(when="g.total > `3`")],
+        [PERHAPS, pay(when="!g")],
+        [PERHAPS, {**LOOK, "id": "h", "args": {"number": ref("g.number")}}, pay(after=["h"])],
+        [PERHAPS, {**LOOK, "id": "h", "after": ["g"], "when": "g.total > `3`"}, pay(ref("h.total"))],
+        [PERHAPS, pay(fallback={"value": ref("g.total")})],
+        [pay(for_each="map(&`5`, s.passages)")],
+        [pay(for_each="s.passages[].{a: `1`}")],
+        [pay(ref("s.passages[].[`24`] | [0][0] || `5`"))],
+        [pay(ref("s.passages[0].{a: `24`}.a || `5`"))],
+        [{**LOOK, "id": "g", "for_each": "s.passages"}, pay(ref("sum(g[].total)"))],
+        [{**LOOK, "id": "g", "for_each": "s.passages"}, pay(ref("length(g[].total)"))],
+    ],
+    ids=str,
+)
+def test_text_of_others_decides_neither_whether_nor_how_often_nor_how_much(steps: list[dict[str, Any]]) -> None:
+    verdict, _ = judged(SEEN, *steps)
+    assert (verdict.action, verdict.rule) == (Action.ASK, UNTRUSTED)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [PERHAPS, pay(after=["g"])],
+        [{**LOOK, "id": "g", "when": "o.total > `3`"}, pay(ref("g.total"))],
+        [{**LOOK, "id": "g", "for_each": "o.items"}, pay(ref("sum(g[].total)"))],
+        [pay(ref("sum(o.items[].price)"))],
+        [pay(ref("o.{a: total}.a"))],
+    ],
+    ids=str,
+)
+def test_what_it_does_not_decide_goes_by_itself(steps: list[dict[str, Any]]) -> None:
+    assert judged(SEEN, LOOK, *steps)[0].action is Action.ALLOW
+
+
+def test_text_of_others_does_not_make_a_call_fail_so_that_another_is_made() -> None:
+    for number, action in ((ref("s.passages[0]"), Action.ASK), ("1042", Action.ALLOW)):
+        step = {**LOOK, "id": "g", "args": {"number": number}, "fallback": {"tool": "refund", "args": pay()["args"]}}
+        plan = Plan.model_validate({"steps": [SEEN, step]})
+        args = plan.steps[-1].fallback.args  # type: ignore[union-attr]
+        lineage = plain_lineage(plan, plan.steps[-1], args, REQUEST)
+        assert Flow(RULES, lineage).judge("refund", args)[0].action is action
+
+
+def test_a_tools_own_argument_called_when_opens_no_condition() -> None:
+    rules = {**RULES, "refund": dataclasses.replace(RULES["refund"], accepts=frozenset({"when", "for_each"}))}
+    plan = Plan.model_validate({"steps": [SEEN, pay(when="s.passages[0]")]})
+    step = plan.steps[-1]
+    assert Flow(rules, plain_lineage(plan, step, step.args, REQUEST)).judge("refund", step.args)[0].rule == UNTRUSTED
+
+
+def test_more_guards_than_are_kept_count_as_text_of_others() -> None:
+    chain = [{**LOOK, "id": "g0", "when": "o.total > `0`"}]
+    chain += [{**LOOK, "id": f"g{n}", "when": f"g{n - 1}.total > `0`"} for n in range(1, 150)]
+    assert judged(LOOK, *chain[:50], pay(ref("g49.total")))[0].action is Action.ALLOW
+    assert judged(LOOK, *chain, pay(ref("g149.total")))[0].rule == UNTRUSTED
 
 
 def test_a_revision_after_nothing_but_trusted_numbers_is_like_the_first_plan() -> None:
@@ -237,7 +353,7 @@ def test_what_a_person_approved_is_trusted_afterwards() -> None:
     step = plan.steps[-1]
     for status, action in ((GateStatus.PENDING, Action.ASK), (GateStatus.APPROVED, Action.ALLOW)):
         state.gates["p"] = gate.model_copy(update={"status": status})
-        flow = Flow(RULES, lineage_of(state, step, step.tool, step.args, named={}))
+        flow = Flow(RULES, lineage_of(state, step, step.tool, step.args, memory=Memory()))
         assert flow.judge(step.tool, step.args)[0].action is action
 
 
