@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from itertools import filterfalse
 
 from pydantic import BaseModel, ConfigDict
 
@@ -87,7 +88,9 @@ def fold(text: str) -> str:
     """In lower case and without accents."""
     if text.isascii():
         return text.lower()
-    return "".join(char for char in unicodedata.normalize("NFD", text.lower()) if not unicodedata.combining(char))
+    # Accents that stand alone go first: a long row of them would take long to put into order.
+    bare = "".join(filterfalse(unicodedata.combining, text.lower()))
+    return "".join(filterfalse(unicodedata.combining, unicodedata.normalize("NFD", bare)))
 
 
 @lru_cache(maxsize=20_000)

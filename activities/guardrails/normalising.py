@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
+from itertools import chain
 
 from activities.guardrails.contracts import Asked, Changed
 from plangate.policy import Action, Verdict
@@ -40,6 +42,11 @@ _EMOJI = re.compile(
     r"[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u2600-\u27bf\u2934-\u2935\u2b05-\u2b55\u3030"
     r"\u303d\u3297\u3299\U0001f000-\U0001faff\ufe0f]"
 )
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""What ASCII has of them."""
+_IDLE_JOINERS = "idle joiners"
+_PILE = 31
+"""Accents in a row that are one too many."""
 _WIDE_SPACES = re.compile(r"[\u2028\u2029\x85]")
 _MARKS = re.compile(
     r"([\u0300-\u036f\u0489\u1ab0-\u1aff\u20d0-\u20ff]{4})[\u0300-\u036f\u0489\u1ab0-\u1aff\u20d0-\u20ff]+"
@@ -63,27 +70,42 @@ def normalise(asked: Asked) -> Changed | None:
 
 def normalised(text: str) -> tuple[str, list[str]]:
     """The text as people read it, and how many characters of which kind were taken out."""
-    if text.isascii() and not _ANY.search(text):
+    if text.isascii() and not _CONTROL.search(text):
         return text, []
-    changes: list[str] = []
-    flags: list[str] = []
-    if "\U0001f3f4" in text:
-        text = text.replace("\x00", "")
-        text = _FLAG.sub(lambda found: flags.append(found[0]) or f"\x00{len(flags) - 1}\x00", text)  # type: ignore[func-returns-value]
-    if _ANY.search(text):
-        for name, pattern in _NAMED.items():
-            text, count = pattern.subn(lambda found: found[0] if found[0] == "\x00" and flags else "", text)
-            if count > (2 * len(flags) if name == "control characters" else 0):
-                changes.append(f"{count} {name}")
+    removed: Counter[str] = Counter()
+    flags = _FLAG.findall(text)
+    between = [_plain(part, removed) for part in _FLAG.split(text)]
+    text = "".join(chain.from_iterable(zip(between, [*flags, ""], strict=True)))
+    return text, [f"{removed[name]} {name}" for name in (*_GROUPS, _IDLE_JOINERS) if removed[name]]
+
+
+def _plain(text: str, removed: Counter[str]) -> str:
+    """A text without flags as people read it; counts what is taken out."""
+    if unseen := _ANY.findall(text):
+        for char, count in Counter(unseen).items():
+            removed[next(name for name, pattern in _NAMED.items() if pattern.match(char))] += count
+        text = _ANY.sub("", text)
     text, joiners = _without_idle_joiners(text)
-    if joiners:
-        changes.append(f"{joiners} idle joiners")
+    removed[_IDLE_JOINERS] += joiners
     text = _SELECTORS.sub("", _WIDE_SPACES.sub("\n", text))
-    text = unicodedata.normalize("NFKC", text)
-    text = _MARKS.sub(r"\1", text)
-    for place, flag in enumerate(flags):
-        text = text.replace(f"\x00{place}\x00", flag, 1)
-    return text, changes
+    if not unicodedata.is_normalized("NFKC", text):
+        text = unicodedata.normalize("NFKC", _without_piles(text))
+    return _MARKS.sub(r"\1", text)
+
+
+def _without_piles(text: str) -> str:
+    """The text with at most 30 accents in a row, as Unicode's stream-safe text (UAX #15) has.
+
+    Accents in a row are put into an order, which takes as long as the square of their number.
+    """
+    if not any(map(unicodedata.combining, text[::_PILE])):  # a longer row has one at such a place
+        return text
+    found, row = [], 0
+    for char in text:
+        row = row + 1 if unicodedata.combining(char) else 0
+        if row <= _PILE - 1:
+            found.append(char)
+    return "".join(found)
 
 
 def _without_idle_joiners(text: str) -> tuple[str, int]:

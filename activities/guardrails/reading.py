@@ -33,7 +33,7 @@ def readable(asked: Asked) -> Verdict | None:
             "text.unreadable", "The request is not readable text. Please write words.", f"{wrong} characters"
         )
     if not text.isascii():
-        broken = sum(len(found) for found in _MOJIBAKE.findall(text))
+        broken = sum(len(found) for found in _MOJIBAKE.findall(text)) if any(each in text for each in "ÃÂâï") else 0
         if len(text) > 1 and broken > len(text) // 5:
             return _refused(
                 "text.encoding",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
+import string
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bpe_openai import Encoding
 
-_SIGNS = re.compile(r"[!-@\[-`{-~]")
-_FOREIGN = re.compile(r"[^\x00-\x7f]")
+_SIGNS = f"{string.punctuation}{string.digits}".encode()
+_BUT_SIGNS, _FOREIGN = bytes(set(range(256)).difference(_SIGNS)), bytes(range(128, 256))
 _CHUNK = 100_000
 """Characters counted at once; the tokenizer refuses a million."""
 
@@ -30,10 +30,10 @@ def estimate(text: str) -> int:
 
     Letters of ASCII come to 4.4 a token in prose, digits and punctuation to 2, other scripts to 3.6 bytes a token.
     """
-    size = len(text.encode("utf-8", "replace"))
-    signs = len(_SIGNS.findall(text))
-    foreign = size if not text else size - (len(text) - len(_FOREIGN.findall(text)))
-    plain = size - foreign - signs
+    data = text.encode("utf-8", "replace")
+    signs = len(data.translate(None, _BUT_SIGNS))
+    foreign = len(data) - len(data.translate(None, _FOREIGN))
+    plain = len(data) - foreign - signs
     return math.ceil(plain / 4.4 + signs / 2 + foreign / 3.6)
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from activities.guardrails.injection.lexicon import LOOKALIKES
+from activities.guardrails.injection.masks import LOOKALIKES
 from plangate.provenance import Trust
 from plangate.toolkit import Tool
 from plangate.visible import harmless
@@ -18,6 +18,7 @@ from plangate.visible import harmless
 _TAGS = ("context", "request", "progress", "results")
 _ANGLE = re.compile("[<\uff1c\ufe64\u2039\u3008\u300a\u27e8\u276e\u2770\u02c2\u1438\u2329]")
 """What opens a tag, and what looks like it."""
+_NO_LETTERS = bytes(byte for byte in range(128) if not chr(byte).isalpha())
 _AHEAD = 80
 """Characters behind it in which a tag's name has to be whole."""
 
@@ -30,16 +31,35 @@ def fixed_text(name: str) -> str:
 
 def text_section(name: str, text: str) -> str:
     """A section with a text from outside. What imitates a section's tag has its `<` written as `&lt;`."""
-    return _section(name, _ANGLE.sub(lambda found: "&lt;" if _names_a_section(text, found.end()) else found[0], text))
+    if _ANGLE.search(text) and _has_a_tags_letters(text):
+        return _section(
+            name, _ANGLE.sub(lambda found: "&lt;" if _names_a_section(text, found.end()) else found[0], text)
+        )
+    return _section(name, text)
+
+
+def _has_a_tags_letters(text: str) -> bool:
+    """Whether the letters of a section's name stand anywhere, in their order. If not, no bracket need be looked at."""
+    letters = _letters(text)
+    return any(tag in letters for tag in _TAGS)
 
 
 def _names_a_section(text: str, at: int) -> bool:
-    """Whether a section's name stands behind an angle bracket, also with other signs or hidden characters in it.
+    """Whether a section's name stands behind an angle bracket, also with other signs or hidden characters in it."""
+    return _letters(text[at : at + _AHEAD]).startswith(_TAGS)
 
-    It is read as a model may read it: without accents, in plain letters, whatever script they are taken from.
-    """
-    ahead = unicodedata.normalize("NFKD", text[at : at + _AHEAD]).casefold().translate(LOOKALIKES)
-    return "".join(char for char in ahead if char.isalpha()).startswith(_TAGS)
+
+def _letters(text: str) -> str:
+    """The letters of a text as a model may read them: without accents, in plain letters, whatever their script."""
+    if text.isascii():
+        return text.lower().encode().translate(None, _NO_LETTERS).decode()
+    return "".join(map(_letters_of, text))
+
+
+@cache
+def _letters_of(char: str) -> str:
+    plain = unicodedata.normalize("NFKD", char).casefold().translate(LOOKALIKES)
+    return "".join(filter(str.isalpha, plain))
 
 
 def json_section(name: str, value: Any) -> str:

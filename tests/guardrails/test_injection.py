@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from activities.guardrails.injection.rules import RULES, Rule
 from activities.guardrails.injection.screening import score_of, screen
 from activities.guardrails.normalising import normalised
+from plangate.guardrails import GuardrailSettings
 from tests.guardrails.corpora.attacks import attacks
 from tests.guardrails.corpora.harmless import harmless
 from tests.guardrails.test_judging import asked
 
 TOOLS = ["get_order", "refund_payment", "send_email", "cancel_order", "change_address"]
 REFUSED = 5
+LONGEST = GuardrailSettings().request_bytes
+SCOTLAND = "🏴󠁧󠁢󠁳󠁣󠁴󠁿"
 EXAMPLES = [pytest.param(rule, text, id=f"{rule.id} {text[:20]!r}") for rule in RULES for text in rule.examples]
 
 
@@ -72,7 +75,7 @@ def test_any_text_gets_a_score(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit",
+    "text",
     [
         "\n",
         " ",
@@ -81,7 +84,7 @@ def test_any_text_gets_a_score(text: str) -> None:
         "<",
         "[",
         "all customer ",
-        "ignore all ",
+        "ignore all you ",
         "i ",
         "41 ",
         "%41",
@@ -89,10 +92,19 @@ def test_any_text_gets_a_score(text: str) -> None:
         "a.",
         "QUJD",
         "note ",
+        "![",
+        "![](http://a",
+        "a\u0301\u0316",
+        "\u05b0\u05b4",
+        SCOTLAND,
+        "reply only haha ",
+        "system: ",
     ],
 )
-def test_no_text_takes_long(unit: str) -> None:
-    text = (unit * 10_000)[:10_000]
+def test_no_text_takes_long(text: str) -> None:
+    """A text as long as a request may be, unless the scope says otherwise; most of these once took seconds."""
+    long = (text * LONGEST)[:LONGEST]
     started = time.process_time()
-    score_of(normalised(text)[0], TOOLS)
-    assert time.process_time() - started < 0.25
+    for each in (long, f"%%% &&&& {long}"):  # with the signs of escapes, what may lead up to one is looked at too
+        score_of(normalised(each)[0], TOOLS)
+    assert time.process_time() - started < 1.5

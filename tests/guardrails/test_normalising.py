@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from activities.guardrails.normalising import normalised
 
+SCOTLAND = "🏴󠁧󠁢󠁳󠁣󠁴󠁿"
+
 
 @pytest.mark.parametrize(
     "text",
@@ -37,12 +39,18 @@ def test_writing_stays_as_it_is(text: str) -> None:
         ("hi\U000e0101", "hi", "1 variation selectors"),
         ("ok\u2028go", "ok\ngo", ""),
         ("Z" + "\u0335" * 30, "Z" + "\u0335" * 4, ""),
+        ("a" + "\u05b0\u05b4" * 90, "a" + "\u05b0" * 15 + "\u05b4" * 15, ""),
+        (
+            f"a\u200b{SCOTLAND}\x07b{SCOTLAND}",
+            f"a{SCOTLAND}b{SCOTLAND}",
+            "1 zero-width characters; 1 control characters",
+        ),
     ],
 )
 def test_what_machines_alone_see_goes(text: str, read: str, change: str) -> None:
     found, changes = normalised(text)
     assert found == read
-    assert changes == ([change] if change else [])
+    assert "; ".join(changes) == change
 
 
 @given(st.text())

@@ -6,50 +6,35 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 import unicodedata
-from dataclasses import dataclass
+from itertools import filterfalse
 
-from activities.guardrails.injection import lexicon
+from activities.guardrails.injection import lexicon, masks, terms
+from activities.guardrails.injection.reading import Reading
 
-_TOKEN = re.compile(r"[^\W_]+(?:['’@$][^\W_]+)*|[.!?;\n。！？؟।]")
-_STOPS = frozenset(".!?;\n。！？؟।")
+TOKEN = re.compile(r"[^\W_]++(?:['’@$][^\W_]++)*+|[.!?;\n。！？؟।]")
+"""A word, or the end of a sentence or line."""
 _APART = re.compile(r"(?<![^\W_])(?:[^\W_][ .\-_*|/~]{1,3}){4,}[^\W_](?![^\W_])")
+_MAYBE_APART = re.compile(r"[ .\-_*|/~][^\W_][ .\-_*|/~]{1,3}[^\W_][ .\-_*|/~]{1,3}[^\W_][ .\-_*|/~]")
+"""The middle of it, which is quicker to look for: it begins with a sign and not with what any letter may be."""
 _BETWEEN = re.compile(r"[ .\-_*|/~]+")
-_LONG = 16
-"""Letters of a word that may be several ones written together."""
-_MEMO = 20_000
-"""Words remembered."""
+_MEMO, _MEMO_LETTERS = 20_000, 40
+"""Words remembered at most, and letters that they have at most."""
 
 
 def fold(word: str) -> str:
     """A word in lower case and without accents."""
     if word.isascii():
         return word.lower()
-    plain = unicodedata.normalize("NFD", word.lower())
-    return "".join(char for char in plain if not unicodedata.combining(char)).replace("ß", "ss").replace("ł", "l")
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A text, read.
-
-    Attributes:
-        text: In lower case.
-        codes: Its concepts, `|` at the end of a sentence or line.
-        words: The words in it, for a quick look whether a pattern can match at all.
-        disguised: For each word that was masked, how.
-    """
-
-    text: str
-    codes: str
-    words: frozenset[str] = frozenset()
-    disguised: tuple[str, ...] = ()
+    plain = word.lower()
+    if not (plain.isalnum() and unicodedata.is_normalized("NFD", plain)):  # letters alone have no accents beside them
+        plain = "".join(filterfalse(unicodedata.combining, unicodedata.normalize("NFD", plain)))
+    return plain.replace("ß", "ss").replace("ł", "l")
 
 
 def _split() -> tuple[dict[str, str], dict[str, str]]:
-    exact: dict[str, str] = {}
+    exact: dict[str, str] = dict.fromkeys(".!?;\n。！？؟।", "|")
     stems: dict[str, str] = {}
     for code, words in lexicon.WORDS.items():
         for word in words.split():
@@ -60,61 +45,51 @@ def _split() -> tuple[dict[str, str], dict[str, str]]:
 
 _EXACT, _STEMS = _split()
 _LENGTHS = sorted({len(stem) for stem in _STEMS}, reverse=True)
-_TERM_CODES = {fold(term): code for code, terms in lexicon.TERMS.items() for term in terms.split()}
-_TERMS = re.compile("|".join(sorted(map(re.escape, _TERM_CODES), key=len, reverse=True)))
-_CORE = {word: _EXACT.get(word, ".") for word in lexicon.CORE.split()}
-_SQUEEZED = re.compile("|".join(sorted(_CORE, key=len, reverse=True)))
-_ROT13 = {codecs.encode(word, "rot13"): word for word in _CORE}
-_BACKWARDS = {word[::-1]: word for word in _CORE}
-
-
-def _jumble(word: str) -> tuple[str, str, str]:
-    return word[0], "".join(sorted(word[1:-1])), word[-1]
-
-
-_JUMBLED = {_jumble(word): word for word in _CORE if len(word) >= 6}
-_JUMBLED_SHAPES = {(word[0], len(word), word[-1]) for word in _CORE if len(word) >= 6}
+_SHORT = _LENGTHS[-1]
+_HEADS = frozenset(stem[:_SHORT] for stem in _STEMS)
+"""How stems begin: few other words begin so."""
+_TERM_CODES = {fold(term): code for code, found in terms.TERMS.items() for term in found.split()}
+_TERMS = re.compile(masks.any_of(_TERM_CODES))
 
 
 class _Codes(dict[str, str]):
-    """The code of each word seen so far. Grows to `_MEMO` words, so that most words of most texts are known."""
+    """The code of each word seen lately, so that most words of most texts are known. Begins anew when it is full."""
 
     def __missing__(self, word: str) -> str:
         code = _code(word)
-        if len(self) < _MEMO:
+        if len(word) <= _MEMO_LETTERS:
+            if len(self) >= _MEMO:
+                self.clear()
             self[word] = code
         return code
 
 
 def _code(word: str) -> str:
-    if word in _STOPS:
-        return "|"
-    found = _EXACT.get(word)
-    if found is not None:
+    if found := _EXACT.get(word):
         return found
     if not word.isascii():
         return _foreign(word)
-    for length in _LENGTHS:
-        if length < len(word) and (found := _STEMS.get(word[:length])):
-            return found
-        if length == len(word) and (found := _STEMS.get(word)):
-            return found
-    if len(word) > 2 and word[-2:] in ("'s", "'t"):
+    if word[:_SHORT] in _HEADS and (found := _by_stem(word)):
+        return found
+    if word[-2:] in ("'s", "'t"):
         return _CODES[word[:-2]]
-    return _unmasked(word)
+    return _unmasked(word) if len(word) >= masks.SHORTEST else "."
+
+
+def _by_stem(word: str) -> str | None:
+    """The code of the longest stem that it begins with."""
+    beginnings = (word[:length] for length in _LENGTHS if length <= len(word))
+    return next((_STEMS[beginning] for beginning in beginnings if beginning in _STEMS), None)
 
 
 def _foreign(word: str) -> str:
     """The codes of a word with letters beyond ASCII; several for scripts without spaces."""
     folded = fold(word)
-    if found := _EXACT.get(folded):
+    if found := _EXACT.get(folded) or (_by_stem(folded) if folded[:_SHORT] in _HEADS else None):
         return found
-    for length in _LENGTHS:
-        if length <= len(folded) and (found := _STEMS.get(folded[:length])):
-            return found
-    if any(char >= "\u0590" for char in folded):
+    if max(folded) >= "\u0590":
         return _terms(folded)
-    latin = folded.translate(lexicon.LOOKALIKES)
+    latin = folded.translate(masks.LOOKALIKES)
     return _unmasked(latin, looks=True) if latin != folded and latin.isascii() else "."
 
 
@@ -127,33 +102,9 @@ def _terms(word: str) -> str:
 
 
 def _unmasked(word: str, *, looks: bool = False) -> str:
-    """A word that may be one of the core words in disguise, and behind its code the mark of the disguise."""
-    word = word.replace("'", "").replace("’", "")
-    if looks and word in _CORE:
-        return f"{_CORE[word]}&"
-    if len(word) < 5:
-        return "."
-    if word.isalpha():
-        for found in (_ROT13.get(word), _BACKWARDS.get(word)):
-            if found:
-                return f"{_CORE[found]}%"
-        if (word[0], len(word), word[-1]) in _JUMBLED_SHAPES and (found := _JUMBLED.get(_jumble(word))):
-            return f"{_CORE[found]}~"
-        return _squeezed(word) if len(word) >= _LONG else "."
-    if not word.isdigit():
-        plain = word.translate(lexicon.LEET)
-        for spelling in (plain, plain.replace("l", "i"), word.replace("1", "l").translate(lexicon.LEET)):
-            if spelling in _CORE:
-                return f"{_CORE[spelling]}~"
-        if len(plain) >= _LONG:
-            return _squeezed(plain)
-    return "."
-
-
-def _squeezed(word: str) -> str:
-    """The core words in several words written together: two at least, for one may be chance."""
-    found = _SQUEEZED.findall(word)
-    return "~".join(_CORE[each] for each in found) + "~" if len(found) > 1 else "."
+    """The codes of the words that it hides, each with the sign of the mask behind it."""
+    words, sign = masks.behind(word, looks=looks)
+    return "".join(f"{_EXACT.get(each, '.')}{sign}" for each in words) if words else "."
 
 
 _CODES = _Codes()
@@ -162,22 +113,22 @@ _CODES = _Codes()
 def read(text: str) -> Reading:
     """Read a text."""
     if _CAMEL.search(text):
-        text = _HUMP.sub(" ", text)
+        text = _HUMP.sub(r" \g<0>", text)
     lowered = _without_runs(text.lower().replace("tutti i ", "tutti "))
     if " i " in lowered and not _ENGLISH.search(lowered):
         lowered = lowered.replace(" i ", " ")  # "and" in Polish, "the" in Italian
-    masks = []
-    if _APART.search(lowered):
+    found = []
+    if _MAYBE_APART.search(lowered) and _APART.search(lowered):
         joined = _APART.sub(lambda match: f" {_BETWEEN.sub('', match[0])} ", lowered)
-        if any(_SQUEEZED.search(each[0]) for each in _LONG_WORD.finditer(joined)):
-            masks.append(APART)
+        if any(masks.has_core(each[0]) for each in _LONG_WORD.finditer(joined)):
+            found.append(masks.APART)
         lowered = joined
-    words = _TOKEN.findall(lowered)
+    words = TOKEN.findall(lowered)
     coded = "".join(map(_CODES.__getitem__, words))
-    if _MARK.search(coded):
-        masks += [_MASKS[mark] for mark in _MARK.findall(coded)]
-        coded = _MARK.sub("", coded)
-    return Reading(lowered, coded, frozenset(words), tuple(masks))
+    if _SIGN.search(coded):
+        found += [masks.MARKS[sign] for sign in _SIGN.findall(coded)]
+        coded = _SIGN.sub("", coded)
+    return Reading(lowered, coded, frozenset(words), tuple(found))
 
 
 def _without_runs(text: str) -> str:
@@ -188,22 +139,8 @@ def _without_runs(text: str) -> str:
     return text
 
 
-APART, MASKED, TURNED, LOOKS = "letters apart", "masked words", "words in rot13 or backwards", "look-alike letters"
-_MASKS = {"~": MASKED, "%": TURNED, "&": LOOKS}
-_MARK = re.compile("[~%&]")
-_CAMEL = re.compile(r"[a-z][A-Z][a-z]+[A-Z][a-z]")
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
+_SIGN = re.compile(f"[{''.join(masks.MARKS)}]")
+_CAMEL = re.compile(r"[A-Z](?<=[a-z].)[a-z]+[A-Z][a-z]")
+_HUMP = re.compile(r"[A-Z](?<=[a-z].)(?=[a-z])")
 _LONG_WORD = re.compile(r"[^\W\d_]{8,}")
 _ENGLISH = re.compile(r"\b(?:the|my|is|was|you|your|to|it|have|can|a)\b")
-
-
-def unmasked(text: str, masks: tuple[str, ...]) -> list[str]:
-    """The text as it reads without the masks that were found in it."""
-    found = []
-    if TURNED in masks:
-        found += [codecs.encode(text, "rot13"), " ".join(word[::-1] for word in text.split())]
-    if MASKED in masks:
-        found.append(text.lower().translate(lexicon.LEET))
-    if LOOKS in masks:
-        found.append(text.translate(lexicon.LOOKALIKES))
-    return found

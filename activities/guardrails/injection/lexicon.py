@@ -1,7 +1,6 @@
 """The words of attacks in many languages, by concept. One letter stands for one concept.
 
-Words are folded: lower case, without accents. A `*` ends a stem. `TERMS` are for scripts whose words have no spaces
-between them or grow at both ends; they are looked for anywhere in a word.
+Words are folded: lower case, without accents. A `*` ends a stem. `terms` has those of scripts without spaces.
 """
 
 from __future__ import annotations
@@ -272,47 +271,3 @@ WORDS: dict[str, str] = {
     # F: the agent's own means
     "F": "tool tools function functions api plugin werkzeug outil herramienta strumento funzione narzedzie инструмент функци*",
 }
-
-TERMS: dict[str, str] = {
-    "O": """
-        忽略 无视 無視 忘记 忘記 忽視 忽视 不要理会 绕过 違反 忘れ 無視し 従わない 무시 잊 우회 تجاهل تجاهلي انس انسى تجاوز
-        अनदेखा नज़रअंदाज़ भूल להתעלם התעלם שכח ไม่สนใจ เพิกเฉย
-    """,
-    "P": """
-        之前 以前 先前 上述 上面 前面 此前 これまで 前の 上記 以前の 既存 이전 앞선 위의 기존 السابقة السابق أعلاه पिछले पिछल पूर्व ก่อนหน้า הקודמות
-    """,
-    "A": "所有 全部 一切 すべて 全て 全部の 모든 전부 جميع كل सभी ทั้งหมด כל",
-    "Y": "你的 您的 あなたの 君の 당신의 너의 네 आपके ของคุณ שלך",
-    "S": "系统 系統 隐藏 內部 内部 システム 隠し 秘密 시스템 숨겨진 비밀 النظام المخفية السرية सिस्टम ระบบ המערכת",
-    "R": """
-        指令 指示 规则 規則 说明 限制 約束 约束 命令 ルール 制限 ガイドライン 지시 지침 규칙 명령 제한 التعليمات تعليمات القواعد قواعد الأوامر القيود
-        निर्देश नियम คำสั่ง กฎ ההוראות הוראות
-    """,
-    "YR": "تعليماتك قواعدك אמרותיך",
-    "M": "提示词 提示詞 プロンプト 프롬프트 प्रॉम्प्ट",
-    "V": "显示 顯示 告诉 告訴 透露 输出 重复 打印 表示 見せ 教え 出力 公開 繰り返 보여 알려 출력 공개 반복 اعرض أظهر اكشف اطبع كرر दिखा बता แสดง הצג",
-    "W": "现在 現在 从现在 今から これから 今後 지금부터 이제 الآن अब ตอนนี้ מעכשיו",
-    "U": "你 您 あなた 당신 너는 أنت आप คุณ אתה",
-    "X": "假装 扮演 假設 ふり 演じ なりきっ 역할 행동 척 تصرف تظاهر अभिनय แสร้ง",
-    "K": "人工智能 无限制 不受限制 黑客 管理员 助手 制限のない ハッカー 管理者 인공지능 해커 관리자 제한 없는 ذكاء اصطناعي مخترق مسؤول बिना प्रतिबंध",
-    "T": "无需 不经 跳过 なしで せずに 없이 بدون दون बिना",
-    "G": "批准 审批 承認 許可 승인 허가 موافقة إذن",
-    "D": "客户 客戶 密码 数据库 顧客 パスワード データベース 고객 비밀번호 데이터베이스 العملاء كلمات المرور",
-    "H": "配送 送货 清洗 退货 保养 包装 配達 お手入れ 返品 取扱 배송 세척 반품 관리 التوصيل الغسيل الإرجاع العناية",
-    "I": "我的 我 私の 私 제 내 나는 저는 طلبي لي",
-}
-
-CORE = (
-    "ignore disregard forget bypass override previous prior instructions instruction prompt rules reveal system "
-    "guidelines restrictions jailbreak unrestricted pretend developer database passwords password everything "
-    "administrator approval"
-)
-"""English words worth hiding: looked for in disguises too (leet, letters apart, look-alikes, rot13, backwards, jumbled)."""
-
-LOOKALIKES = str.maketrans(
-    "аеорсухіјѕԁһкмтвнгзлиАВЕКМНОРСТУХІЈЅԌոսցօհԛԝɡıɩʟᴀʙᴄᴅᴇɢʜᴊᴋᴍɴᴏᴘʀᴛᴜᴠᴡᴢαβεικνορτυχωηγσϲϳ",
-    "aeopcyxijsdhkmtbhr3nuABEKMHOPCTYXIJSGnugohqwgiilabcdeghjkmnoprtuvwzabeiknoptuxwnyscj",
-)
-"""Letters of other scripts that look like Latin ones."""
-
-LEET = str.maketrans("013457$@", "oieastsa")

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from itertools import chain
 
 from activities.guardrails.contracts import Asked
-from activities.guardrails.injection.concepts import Reading, read, unmasked
+from activities.guardrails.injection.concepts import read
 from activities.guardrails.injection.decoding import decoded
-from activities.guardrails.injection.rules import ENCODED, RULES, Rule
+from activities.guardrails.injection.masks import unmasked
+from activities.guardrails.injection.reading import Reading
+from activities.guardrails.injection.rule import Rule
+from activities.guardrails.injection.rules import ENCODED, RULES
 from plangate.policy import Action, Verdict
 
 _DEPTH = 2
