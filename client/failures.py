@@ -89,7 +89,9 @@ def _not_found(text: str, attempt: str, run: str) -> ClientError:
             hint="Name an existing one in TEMPORAL_NAMESPACE or your profile.",
             code=ExitCode.NO_SERVER,
         )
-    if "already completed" in text:
+    if (
+        "already completed" in text or "closing workflow" in text
+    ):  # the second: it ended while the server held an update
         return ClientError(f"Couldn't {attempt}: the run {run!r} has ended; nothing was changed.")
     what = f"there is no run {run!r}" if run else _first_line(text)
     return ClientError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.live import Live
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from client.render.checklist import Checklist, Outline, plan_title
@@ -117,8 +118,7 @@ class Follower:
             self._told[step.id] = step.status
 
     def _tell_step(self, step: StepReport) -> None:
-        line = Text("  ").append_text(sign(step.status.value, ascii_only=ascii_only(self._console)))
-        line.append(f" {clean(in_words(step))}")
+        line = Text(clean(in_words(step)))
         took = since(step.started_at, step.ended_at) if step.ended_at else ""
         note = short(step.reason, 160) if step.reason else took
         if step.status is not StepStatus.DONE:
@@ -126,4 +126,6 @@ class Follower:
             note = note if told else f"{step.status.value}{f': {note}' if note else ''}"
         if note:
             line.append(f"  ({note})", style="dim")
-        self._console.print(line)
+        row = Table.grid(padding=(0, 1, 0, 0))  # what is long stays beside its sign
+        row.add_row(" ", sign(step.status.value, ascii_only=ascii_only(self._console)), line)
+        self._console.print(row)

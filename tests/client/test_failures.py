@@ -17,3 +17,10 @@ def test_a_flooded_run_is_told_of_with_what_to_do() -> None:
         assert told.hint is not None
         assert "Try again in a few seconds" in told.hint
         assert told.code is ExitCode.REFUSED
+
+
+def test_a_run_that_ended_meanwhile_is_not_a_run_that_nobody_knows() -> None:
+    for text in ("workflow execution already completed", "workflow update was aborted by closing workflow"):
+        told = explain(RPCError(text, RPCStatusCode.NOT_FOUND, b""), "send the decision", run="r-1")
+        assert "the run 'r-1' has ended; nothing was changed" in told.message
+        assert told.code is ExitCode.REFUSED
