@@ -152,7 +152,8 @@ def bind_arguments(tool: Tool, given: dict[str, Any]) -> dict[str, Any]:
     """
     try:
         bound: dict[str, Any] = tool.arguments.model_validate(given).model_dump(mode="json", by_alias=True)
-        strictjson.canonical(bound)
+        if not (wrong := strictjson.not_finite(bound)):
+            strictjson.canonical(bound)
     except ValidationError as error:
         issues = error.errors(include_url=False)
         lines = [f"{'.'.join(map(str, issue['loc']))}: {issue['msg']}" for issue in issues[:MAX_MISTAKES]]
@@ -161,10 +162,14 @@ def bind_arguments(tool: Tool, given: dict[str, Any]) -> dict[str, Any]:
             type=ErrorType.INVALID_ARGUMENTS,
             details=lines,
         ) from None
-    except Exception as error:  # noqa: BLE001 - a number that isn't finite, or a validator of the tool's own
+    except Exception as error:  # noqa: BLE001 - a validator of the tool's own
         known = isinstance(error, ValueError)
         raise PlangateError(
             f"the arguments of {tool.name} can't be bound: {type(error).__name__}: {error}"[:2000],
             type=ErrorType.INVALID_ARGUMENTS if known else ErrorType.BUG,
         ) from None
+    if wrong:
+        raise PlangateError(
+            f"the arguments of {tool.name} are not right: {wrong}", type=ErrorType.INVALID_ARGUMENTS, details=[wrong]
+        )
     return bound

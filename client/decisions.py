@@ -32,6 +32,8 @@ async def decide(client: Client, run: str, decision: ApprovalDecision) -> Receip
     from temporalio.client import WorkflowUpdateFailedError
     from temporalio.exceptions import ApplicationError
 
+    if wrong := decision.not_finite:
+        raise refused(wrong)
     handle = client.get_workflow_handle(run)
     try:
         with explained("send the decision", run=run):

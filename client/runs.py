@@ -31,6 +31,7 @@ from plangate.approvals import ApprovalDecision, ApprovalRequest, Receipt
 from plangate.plans import Plan
 from plangate.run_status import RunResult, RunStatus
 from plangate.runs import TASK_QUEUE, WORKFLOW, Event, Phase, RunRequest
+from plangate.strictjson import not_finite
 
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowHandle
@@ -110,6 +111,8 @@ class Plangate:
         from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
         from temporalio.exceptions import WorkflowAlreadyStartedError
 
+        if wrong := not_finite({"input": request.input, "plan": request.plan}):
+            raise ClientError(f"The run can't be started: {wrong}.", code=ExitCode.USAGE)
         run = id or new_run_id(request.agent)
         created = True
         try:
@@ -178,6 +181,10 @@ class Plangate:
 
     async def signal(self, run: str, decision: ApprovalDecision) -> None:
         """Answer a gate by signal: it is kept by the server until a worker takes it; nobody confirms it."""
+        from client.decisions import refused
+
+        if wrong := decision.not_finite:
+            raise refused(wrong)
         with explained("send the decision", run=run):
             await self.handle(run).signal(decision.action.value, decision)
 

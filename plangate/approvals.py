@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from plangate.provenance import Provenance
+from plangate.strictjson import not_finite
 
 MIN_DIGEST = 16
 """Hexadecimal digits of the arguments' SHA-256 that a decision has to name at least (64 is all of it)."""
@@ -76,6 +77,11 @@ class ApprovalDecision(BaseModel):
     """With `respond`: the step's result."""
     id: str = ""
     """Chosen by the sender; the same id twice is one decision."""
+
+    @property
+    def not_finite(self) -> str:
+        """A number in its arguments or response that JSON doesn't have, and where; empty if there is none."""
+        return not_finite({"args": self.args, "response": self.response})
 
 
 class ApprovalRequest(BaseModel):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
-from typing import Any, NoReturn
+from typing import Any
 
 from plangate.errors import ErrorType, PlangateError
 
@@ -26,14 +27,29 @@ def parse(text: str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) 
         raise _malformed(f"the JSON is larger than {max_bytes:,} bytes")
     if _depth(text) > max_depth:
         raise _malformed(f"the JSON is nested deeper than {max_depth} levels")
+    numbers: list[str] = []
+
+    def note(number: str) -> float:
+        numbers.append(number)
+        return float(number)
+
+    def finite(number: str) -> float:
+        found = float(number)
+        return found if math.isfinite(found) else note(number)
+
     try:
-        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique_keys, parse_float=_finite)
+        value = json.loads(text, parse_constant=note, object_pairs_hook=_unique_keys, parse_float=finite)
     except json.JSONDecodeError as error:
         raise _malformed(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise _malformed(f"the JSON is nested deeper than {max_depth} levels") from None
     except ValueError as error:
         raise _malformed(str(error)) from None
+    if numbers:
+        where = not_finite(value).partition(":")[2]
+        named = numbers[0].strip("-") in ("NaN", "Infinity")
+        what = "is not a JSON number" if named else "is too large for a number"
+        raise _malformed(f"{numbers[0][:40]} {what}{':' * bool(where)}{where}")
     if "\\u" in text and _half_characters(value):
         raise _malformed("a text has half a character (a lone surrogate such as \\ud800)")
     return value
@@ -63,19 +79,31 @@ def size(value: Any) -> int:
     return len(canonical(value).encode("utf-8", "surrogatepass"))
 
 
+def not_finite(value: Any, place: str = "") -> str:
+    """The first number in a value that JSON doesn't have, and where it stands; empty if there is none.
+
+    Args:
+        value: Made of objects, lists, texts and numbers.
+        place: Where the value itself stands, for example `input`.
+
+    Returns:
+        For example `NaN is not a JSON number: input.items[2].price`.
+    """
+    row = [(value, place)]
+    while row:
+        each, at = row.pop()
+        if isinstance(each, float) and not math.isfinite(each):
+            name = "NaN" if math.isnan(each) else "Infinity" if each > 0 else "-Infinity"
+            return f"{name} is not a JSON number{f': {at}' if at else ''}"
+        if isinstance(each, dict):
+            row += [(item, f"{at}.{name}" if at else str(name)) for name, item in reversed(each.items())]
+        elif isinstance(each, (list, tuple)):
+            row += [(item, f"{at}[{index}]") for index, item in reversed([*enumerate(each)])]
+    return ""
+
+
 def _malformed(why: str) -> PlangateError:
     return PlangateError(why, type=ErrorType.MODEL_MALFORMED)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError(f"{text[:40]} is too large for a number")
-    return number
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -99,6 +99,8 @@ class Gates(Judging):
         """Why an update would change nothing, or None. Reads only."""
         if decision.id and decision.id in self._state.seen:
             return None  # the same decision again: answered with its first receipt
+        if wrong := decision.not_finite:
+            return f"{wrong}; nothing was changed"
         status, message = judge(self._find(decision), decision, now=workflow.now())
         return None if status is ReceiptStatus.APPLIED else message
 

@@ -11,15 +11,23 @@ with workflow.unsafe.imports_passed_through():
 
     from plangate.approvals import ApprovalDecision, DecisionAction
     from plangate.runs import WORKFLOW, RunInput
+    from plangate.strictjson import not_finite
+
+FINITE = "finite-numbers"
+"""Runs from before took NaN and infinity, and went on with null. Asked only where there is such a number."""
 
 
 def read_input(inputs: tuple[Any, ...]) -> tuple[RunInput, str | None]:
     """The run's input, and what was wrong with it; the run then fails at once."""
     try:
         if len(inputs) == 1 and isinstance(inputs[0], dict):
-            return RunInput.model_validate(inputs[0]), None
-        kinds = ", ".join(getattr(given, "problem", type(given).__name__) for given in inputs) or "nothing"
-        problem = f"it is one JSON object; what came is wrong: {kinds}"
+            read = RunInput.model_validate(inputs[0])
+            wrong = not_finite({"input": read.input, "plan": read.plan}) if read.carried is None else ""
+            if not wrong or not workflow.patched(FINITE):
+                return read, None
+            problem = wrong
+        else:
+            problem = _no_object(inputs)
     except ValidationError as error:
         issues = error.errors(include_url=False, include_input=False)
         problem = "; ".join(f"{'.'.join(map(str, issue['loc']))}: {issue['msg']}" for issue in issues[:10])
@@ -29,11 +37,19 @@ def read_input(inputs: tuple[Any, ...]) -> tuple[RunInput, str | None]:
     )
 
 
+def _no_object(inputs: tuple[Any, ...]) -> str:
+    kinds = ", ".join(getattr(given, "problem", type(given).__name__) for given in inputs) or "nothing"
+    return f"it is one JSON object; what came is wrong: {kinds}"
+
+
 def read_decision(action: DecisionAction, payload: Any) -> ApprovalDecision:
     """The decision that a signal carries. A malformed one names nothing, and its reason says what is wrong."""
     try:
         given = payload if isinstance(payload, dict) else {"approval": payload}
-        return ApprovalDecision.model_validate({**given, "action": action})
+        decision = ApprovalDecision.model_validate({**given, "action": action})
+        if (wrong := decision.not_finite) and workflow.patched(FINITE):
+            return ApprovalDecision(action=action, reason=f"malformed: {wrong}")
+        return decision
     except ValidationError as error:
         issues = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
         return ApprovalDecision(action=action, reason=f"malformed: {issues}"[:500])

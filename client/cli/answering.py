@@ -132,11 +132,21 @@ def respond(
 
 
 def json_or_text(text: str) -> Any:
-    """A value that people type: JSON if it is JSON, else the text."""
+    """A value that people type: JSON if it is JSON, else the text.
+
+    Raises:
+        ClientError: `USAGE`: it has a number that JSON doesn't have.
+    """
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return text
+    from plangate.strictjson import not_finite
+
+    if wrong := not_finite(value):
+        hint = "Put it in quotes if it is meant as a text."
+        raise ClientError(f"{text[:80]!r} can't be sent: {wrong}.", hint=hint, code=ExitCode.USAGE)
+    return value
 
 
 def _change(text: str) -> tuple[str, Any]:

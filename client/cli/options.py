@@ -118,6 +118,10 @@ def sendable(value: Any, what: str) -> Any:
         ) from None
     except RecursionError:
         raise ClientError(f"{what} is nested too deeply.", code=ExitCode.USAGE) from None
+    from plangate.strictjson import not_finite
+
+    if wrong := not_finite(value):
+        raise ClientError(f"{what} can't be sent: {wrong}.", code=ExitCode.USAGE)
     return value
 
 

@@ -211,6 +211,27 @@ async def test_bytes_that_are_no_text_are_a_usage_mistake(
     assert says in told.json["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("run", "support", "x", "--input", '{"a": [1, NaN]}'), "NaN is not a JSON number: a[1]"),
+        (("run", "support", "x", "--plan", "{plan}"), "Infinity is not a JSON number: steps[0].args.amount"),
+        (("edit", "run/call", "--set", "amount=NaN"), "NaN is not a JSON number"),
+        (("edit", "run/call", "--args", '{"to": {"amount": -Infinity}}'), "-Infinity is not a JSON number: to.amount"),
+        (("respond", "run/call", "--response", '{"a": NaN}'), "NaN is not a JSON number: a"),
+        (("dead-letters", "resume", "run", "--args", '{"a": NaN}'), "NaN is not a JSON number: a"),
+    ],
+)
+async def test_numbers_that_json_doesnt_have_are_refused_with_their_place(
+    args: tuple[str, ...], says: str, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("steps: [{id: a, tool: pay, args: {amount: .inf}}]")
+    environment = {"TEMPORAL_ADDRESS": "127.0.0.1:1", "PLANGATE_DATA": str(tmp_path)}
+    told = await run_cli(*(arg.replace("{plan}", str(plan)) for arg in args), "--json", env=environment)
+    assert (told.code, says in told.json["error"]["message"]) == (2, True), told.out
+
+
 async def test_usage_mistakes_are_exit_code_2_in_text_and_in_json() -> None:
     assert (await run_cli("nonsense")).code == 2
     assert (await run_cli("edit", "x")).code == 2

@@ -28,10 +28,11 @@ def why(text: str, **limits: int) -> str:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('{"a": NaN}', "NaN is not a JSON number"),
+        ('{"a": NaN}', "NaN is not a JSON number: a"),
+        ('{"a": [1, {"b": -Infinity}, NaN]}', "-Infinity is not a JSON number: a[1].b"),
         ("[Infinity]", "Infinity is not a JSON number"),
         ("[-Infinity]", "-Infinity is not a JSON number"),
-        ("[1e999]", "1e999 is too large"),
+        ("[1e999]", "1e999 is too large for a number: [0]"),
         ("[-1e999]", "-1e999 is too large"),
         ('{"a": 1, "b": 2, "a": 3}', "the key 'a' stands twice"),
         ('{"x": {"k": 1, "\\u006b": 2}}', "the key 'k' stands twice"),
@@ -44,6 +45,17 @@ def why(text: str, **limits: int) -> str:
 )
 def test_what_is_not_strict_json_is_refused_with_its_reason(text: str, reason: str) -> None:
     assert reason in why(text)
+
+
+def test_the_first_number_that_json_doesnt_have_is_found_with_its_place() -> None:
+    value = {"a": [1, {"b": 2.0}], "c": {"d": (float("inf"), float("nan"))}}
+    assert strictjson.not_finite(value) == "Infinity is not a JSON number: c.d[0]"
+    assert strictjson.not_finite(float("nan"), "x") == "NaN is not a JSON number: x"
+    assert strictjson.not_finite({"a": [1, "NaN", None, True, 1e308]}) == ""
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert strictjson.not_finite(deep) == ""
 
 
 def test_bytes_are_bounded_not_characters() -> None:

@@ -296,7 +296,7 @@ def test_what_is_no_plan_in_form_is_a_mistake(plan: Path, capsys: pytest.Capture
         (b"steps: [", "not YAML"),
         (b'{"steps": [], "steps": []}', "the key 'steps' stands twice"),
         (b"steps: []\nsteps: []\n", "the key 'steps' stands twice; first in line 1"),
-        (b"goal: .nan\n", "a value that JSON doesn't have"),
+        (b"goal: .nan\n", "a value that JSON doesn't have: NaN is not a JSON number: goal"),
         (b"\xff\xfe", "is not UTF-8 text"),
         (b"x" * 1_000_001, "is larger than 1,000,000 bytes"),
     ],

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 from temporalio.api.common.v1 import Payload
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
@@ -20,7 +20,7 @@ from plangate.run_status import RunResult
 from plangate.runs import WORKFLOW, Outcome
 from tests.fake_model import by_task
 from tests.guardrails.examples import CHANGED, REFUSED
-from tests.workflows.desk import Desk
+from tests.workflows.desk import Desk, pending, result_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -95,3 +95,48 @@ async def test_bytes_that_are_no_request_end_clearly_and_cost_nothing(desk: Desk
     for result in await asyncio.gather(*(start(desk, data) for data in UNREADABLE.values())):
         assert (result.outcome, result.verdicts[0].rule) == (Outcome.DECLINED, "text.unreadable")
     assert desk.model.requests == []
+
+
+NOT_FINITE = {
+    "input": (
+        b'{"agent": "desk", "request": "please", "input": {"a": [1, NaN]}}',
+        "NaN is not a JSON number: input.a[1]",
+    ),
+    "plan": (
+        b'{"agent": "desk", "plan": {"steps": [{"id": "a", "tool": "look", "args": {"value": -Infinity}}]}}',
+        "-Infinity is not a JSON number: plan.steps[0].args.value",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(NOT_FINITE))
+async def test_a_number_that_json_doesnt_have_is_refused_with_its_place(desk: Desk, name: str) -> None:
+    data, told = NOT_FINITE[name]
+    raw = RawValue(Payload(metadata={"encoding": b"json/plain"}, data=data))
+    handle = await desk.client.start_workflow(
+        WORKFLOW, raw, id=f"nan-{name}-{desk.task_queue}", task_queue=desk.task_queue
+    )
+    with pytest.raises(WorkflowFailureError) as caught:
+        await asyncio.wait_for(handle.result(), 30)
+    assert isinstance(caught.value.cause, ApplicationError)
+    assert (caught.value.cause.type, told in caught.value.cause.message) == ("InvalidInput", True)
+    assert not desk.effects()
+
+
+async def test_an_edit_with_such_a_number_changes_nothing(desk: Desk) -> None:
+    handle = await desk.start(plan={"steps": [{"id": "p", "tool": "pay", "args": {"to": "ann", "amount": 500}}]})
+    (gate,) = await pending(handle)
+    edit = f'{{"approval": "p", "digest": "{gate.digest}", "args": {{"to": "ann", "amount": NaN}}}}'.encode()
+    raw = RawValue(Payload(metadata={"encoding": b"json/plain"}, data=edit))
+    await handle.signal("edit", raw)
+    update = RawValue(Payload(metadata={"encoding": b"json/plain"}, data=edit[:-1] + b', "action": "edit"}'))
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await handle.execute_update("decide", update)
+    assert "NaN is not a JSON number: args.amount" in str(refused.value.cause)
+    (still,) = await pending(handle)
+    assert still == gate
+    desk.model.script("done")
+    await handle.signal("approve", {"approval": "p", "digest": gate.digest})
+    result = await result_of(handle)
+    assert (result.outcome, result.receipts) == (Outcome.COMPLETED, {"unknown": 1, "applied": 1})
+    assert [effect["amount"] for effect in desk.effects(tool="pay")] == [500]

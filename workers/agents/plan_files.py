@@ -118,6 +118,8 @@ def _read(path: Path) -> bytes:
 
 def _as_json(value: Any, file: str) -> Any:
     """YAML's values as JSON has them: dates become texts, NaN and infinity are refused."""
+    if wrong := strictjson.not_finite(value):
+        raise InvalidInput(f"the plan file {file!r} holds a value that JSON doesn't have: {wrong}")
     try:
         return json.loads(json.dumps(value, default=lambda each: each.isoformat(), allow_nan=False))
     except (AttributeError, TypeError, ValueError, RecursionError) as error:

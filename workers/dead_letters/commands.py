@@ -21,6 +21,7 @@ from activities.storage.engine import configured_url
 from activities.storage.store import Store
 from plangate.dead_letters import DeadLetterState, Deed
 from plangate.errors import ErrorType, InvalidInput, PlangateError
+from plangate.strictjson import not_finite
 from plangate.temporal import PlangatePlugin
 from workers.connection import connect, data_folder, find_target
 from workers.dead_letters import pages
@@ -219,9 +220,12 @@ def _catalogue(agents: str | None) -> Catalogue:
 
 def _json(text: str, option: str) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError as error:
         raise _Usage(f"{option} is not JSON: {error}") from None
+    if wrong := not_finite(value):
+        raise _Usage(f"{option} is not JSON: {wrong}")
+    return value
 
 
 def _object(text: str) -> dict[str, Any]:
