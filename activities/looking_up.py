@@ -30,17 +30,17 @@ class LookingUpActivities:
     async def find_effects(self, task: EffectsTask) -> EffectsFound:
         """Read the ledger; what is only intended becomes unknown, since no further attempt will tell."""
 
-        async def look(conn: AsyncConnection) -> dict[str, LedgerState | None]:
-            states = {}
+        async def look(conn: AsyncConnection) -> list[LedgerState | None]:
+            states = []
             for key in task.keys:
                 await ledger.doubt(conn, key, error=_CUT_OFF)
-                states[key] = await ledger.state_of(conn, key)
+                states.append(await ledger.state_of(conn, key))
             return states
 
-        states = await self._store.together(look)
-        done = [key for key, state in states.items() if state is LedgerState.DONE]
-        results = await self._store.load_results(done)
+        states = list(enumerate(await self._store.together(look)))
+        done = {position: task.keys[position] for position, state in states if state is LedgerState.DONE}
+        results = await self._store.load_results(list(done.values()))
         return EffectsFound(
-            done={key: as_result(key, strictjson.canonical(results.get(key))) for key in done},
-            unknown=[key for key, state in states.items() if state is LedgerState.UNKNOWN],
+            done={number: as_result(key, strictjson.canonical(results.get(key))) for number, key in done.items()},
+            unknown=[position for position, state in states if state is LedgerState.UNKNOWN],
         )

@@ -184,10 +184,11 @@ class EffectsTask(BaseModel):
 
 
 class EffectsFound(BaseModel):
-    """What became of them. A key in neither list had no effect."""
+    """What became of them, by their positions in the task, since keys differ where a history is replayed in another
+    namespace. A position in neither had no effect."""
 
-    done: dict[str, Result] = Field(default_factory=dict)
-    unknown: list[str] = Field(default_factory=list)
+    done: dict[int, Result] = Field(default_factory=dict)
+    unknown: list[int] = Field(default_factory=list)
 
 
 class CallResult(BaseModel):

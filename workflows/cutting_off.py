@@ -80,22 +80,23 @@ def undoing_unclear(state: RunState) -> ErrorPayload | None:
 async def _look_up(state: RunState, steps: Iterable[StepState]) -> None:
     """Ask the ledger about calls that were cut off."""
     namespace = workflow.info().namespace
-    asked = {
-        key_of(state, step, call, namespace=namespace): (step, call)
+    asked = [
+        (step, call)
         for step in steps
         for call in step.calls
         if call.status is CallStatus.RUNNING and _is_effect(state, call)
-    }
+    ]
     if not asked:
         return
+    keys = [key_of(state, step, call, namespace=namespace) for step, call in asked]
     try:
-        found = await activities.find_effects(EffectsTask(run=workflow.info().workflow_id, keys=list(asked)))
+        found = await activities.find_effects(EffectsTask(run=workflow.info().workflow_id, keys=keys))
     except activities.FAILURES:
-        found = EffectsFound(unknown=list(asked))  # nobody can tell
-    for key, (step, call) in asked.items():
-        if key in found.done:
-            _end(call, CallStatus.DONE, result=found.done[key])
-        elif key in found.unknown:
+        found = EffectsFound(unknown=list(range(len(asked))))  # nobody can tell
+    for number, (step, call) in enumerate(asked):
+        if number in found.done:
+            _end(call, CallStatus.DONE, result=found.done[number])
+        elif number in found.unknown:
             message = f"{call.tool} was cut off. Whether it took effect is not known: check, then decide"
             kind = ErrorType.OUTCOME_UNKNOWN
             error = ErrorPayload(type=kind, message=message, attempted=call.tool, step=step.id, next="a person decides")
