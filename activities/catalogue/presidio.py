@@ -81,7 +81,11 @@ def _check_entities(
     presidio: PresidioSettings, entities: tuple[str, ...], line: int, text: str, problems: Problems
 ) -> None:
     sought = Sought(tuple(presidio.models.items()), entities, presidio.score)
-    found = analyser(sought).finds
+    try:
+        found = analyser(sought).finds
+    except Unusable as error:
+        problems.add(SETTINGS_FILE, _line(text, "presidio"), f"presidio: {error}")
+        return
     for problem in unknown(sought, found).values():
         problems.add(SCOPE_FILE, line, f"{PRESIDIO!r}: {problem}")
     for language, names in found.items():

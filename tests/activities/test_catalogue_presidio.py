@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from activities.catalogue import Catalogue, load_agent
+from activities.guardrails.presidio import analysing
 from tests.activities.catalogue_folders import SCOPE, make_folder, problems_of
 from tests.presidio_models import ruled
 
@@ -116,6 +117,17 @@ def test_a_broken_pipeline_stops_its_agent_and_no_other(tmp_path: Path, model: P
     assert list(catalogue.agents) == ["other"]
     (problem,) = catalogue.broken["shop"]
     assert "can't be loaded: " in str(problem)
+
+
+def test_a_presidio_of_another_make_stops_its_agent_only(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def moved(*_: object) -> None:
+        raise ImportError("cannot import name 'NerModelConfiguration'")
+
+    monkeypatch.setattr(analysing, "recognisers", moved)
+    (found,) = told(tmp_path, "PERSON", f"  models: {{en: {model}}}\n  score: 0.33\n")
+    assert found.startswith("agent.yaml:2: presidio: Presidio can't be set up: ImportError: cannot import name")
 
 
 def test_mistakes_elsewhere_arent_told_as_missing_models(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from activities.guardrails.contracts import Answered
 from activities.guardrails.evidence import Evidence
 from activities.guardrails.judging import Judged, judge_text
 from activities.guardrails.presidio import pipelines
-from activities.guardrails.presidio.analysing import Analyser, Sought, analyser
+from activities.guardrails.presidio.analysing import AT_ONCE, Analyser, Sought, analyser
 from activities.guardrails.presidio.pipelines import Unusable, pipeline
 from activities.guardrails.registry import OUTPUT
 from plangate.agents import AgentSettings, PresidioSettings, Scope
@@ -201,6 +201,10 @@ def test_each_sentence_is_read_once(english: str, monkeypatch: pytest.MonkeyPatc
     for _ in range(3):
         assert len(of.find(text, known)) == 2
     assert read == ["Tom Baker has it. ", "Tom Baker has it. It is his. ", "It is his. Rosa Martinez knows. "]
+    sizes = list[int]()
+    monkeypatch.setattr(of, "_read", lambda texts: sizes.append(len(texts)) or real(texts))
+    of.find("".join(f"It is number {number}. " for number in range(40)))
+    assert (sum(sizes), max(sizes)) == (40, AT_ONCE)
 
 
 def break_engine(monkeypatch: pytest.MonkeyPatch, of: StubAgent, raising: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
+from typing import Any
 
 from activities.guardrails.contracts import Answered, Changed
 from activities.guardrails.evidence import Evidence
@@ -74,19 +75,19 @@ def _besides(answered: Answered, found: list[Found]) -> list[Found]:
     if sought is None:
         return []
     memo = answered.evidence.memo if isinstance(answered.evidence, Evidence) else {}
-    return beside(found, analyser(sought).find(answered.text, memo.setdefault("presidio", {})), answered.text)
+    known = memo.setdefault("presidio", {}).setdefault(sought, {})
+    return beside(found, analyser(sought).find(answered.text, known), answered.text)
 
 
 def _entitled(answered: Answered, using: tuple[Detector, ...]) -> Entitled:
     """What the person who asks may read: the same for each beginning of an answer."""
     if not isinstance(answered.evidence, Evidence):
         raise TypeError("an answer with personal data can't be judged without evidence")
-    memo = answered.evidence.memo
-    if "entitled" not in memo:
-        own = f"{answered.agent.scope.text}\n{answered.agent.responder_prompt}"
-        memo["entitled"] = Entitled(answered.evidence, own, using)
-    known: Entitled = memo["entitled"]
-    return known
+    known: dict[Any, Entitled] = answered.evidence.memo.setdefault("entitled", {})
+    own = f"{answered.agent.scope.text}\n{answered.agent.responder_prompt}"
+    if (own, using) not in known:
+        known[own, using] = Entitled(answered.evidence, own, using)
+    return known[own, using]
 
 
 def _words(kind: PersonalKind | str) -> tuple[str, str]:

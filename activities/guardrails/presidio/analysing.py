@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,6 +32,8 @@ from plangate.wording import suggestion
 
 _one_at_a_time = threading.Lock()
 """spaCy's pipelines are shared by all threads, and what Presidio warns of belongs to one text."""
+AT_ONCE = 16
+"""Sentences that are read in one go: few enough that nobody else waits long."""
 Places = dict[str, tuple[Found, ...]]
 """What was found by the text that was read."""
 
@@ -133,8 +136,10 @@ class Analyser:
         spans = list(sentences(text))
         begins = [0, *(start for start, _ in spans)]
         read = [text[begin:end] for begin, (_, end) in zip(begins, spans, strict=False)]
-        if new := [each for each in dict.fromkeys(read) if each not in known]:
-            known.update(self._read(new))
+        new = [each for each in dict.fromkeys(read) if each not in known]
+        for at in range(0, len(new), AT_ONCE):
+            known.update(self._read(new[at : at + AT_ONCE]))
+            time.sleep(0)  # others wait for their turn, the event loop with an answer that streams among them
         kept: list[Found] = []
         for window, begin, (start, _) in zip(read, begins, spans, strict=False):
             for each in known[window]:
@@ -160,7 +165,7 @@ class Analyser:
     def _analyse(self, results: dict[str, list[Any]], language: str, entities: list[str]) -> None:
         """Add what there is in each of the texts; all in one go, which takes a network half the time."""
         with self._pipelines[language].memory_zone():  # what spaCy learns of the words is forgotten at its end
-            for text, read in self._engine.nlp_engine.process_batch(list(results), language, batch_size=64):
+            for text, read in self._engine.nlp_engine.process_batch(list(results), language, batch_size=AT_ONCE):
                 if not any(read.lemmas):  # a pipeline without lemmas: words near a number count as they are written
                     read.lemmas = [token.lower_ for token in read.tokens]
                     read.keywords = read.set_keywords(read.nlp_engine, read.lemmas, language)
@@ -185,7 +190,12 @@ def analyser(sought: Sought) -> Analyser:
     Raises:
         Unusable: Presidio or a pipeline isn't there.
     """
-    return Analyser(sought)
+    try:
+        return Analyser(sought)
+    except Unusable:
+        raise
+    except Exception as error:
+        raise Unusable(f"Presidio can't be set up: {type(error).__name__}: {error}") from error
 
 
 def unknown(sought: Sought, found: Mapping[str, Iterable[str]]) -> dict[str, str]:
