@@ -226,6 +226,8 @@ def parse_then(text: str) -> tuple[Action, str]:
     match = re.fullmatch(r"asks (.+)", plain, re.I)
     if match is None:
         raise ValueError(f"{plain!r} can't be read: {THEN_HELP}")
+    if re.search(r"\b(?:or|never|itself)\b|^first\b.", match[1], re.I):
+        raise ValueError(f"{plain!r} says two things: {THEN_HELP}")
     return Action.ASK, "" if match[1].casefold() == "first" else match[1]
 
 
@@ -250,15 +252,17 @@ def _bounds(text: str) -> dict[str, Any]:
             raise ValueError(f"{text!r} has two units, {first} and {unit or 'none'}")
         if least > most:
             raise ValueError(f"{text!r} allows nothing: {least} is more than {most}")
-        return {"least": least, "most": most, **_unit(unit, text)}
+        return {"least": least, "most": most, **_unit(unit, text, least)}
     if match := re.fullmatch(r"(at most|up to|at least) (.+)", text, re.I):
         number, unit = quantity(match[2])
         side = "least" if match[1].casefold() == "at least" else "most"
-        return {side: number, **_unit(unit, text)}
+        return {side: number, **_unit(unit, text, number)}
     raise ValueError(f"{text!r} is not a limit: {LIMIT_HELP}")
 
 
-def _unit(unit: str, text: str) -> dict[str, Any]:
+def _unit(unit: str, text: str, number: Decimal) -> dict[str, Any]:
+    if number < 0 and (unit in CODES or _COUNTS.get(unit.casefold().removesuffix("s"))):
+        raise ValueError(f"{text!r} is below zero; an amount or a count is zero or more")
     if unit in CODES:
         return {"of": LimitOf.NUMBER, "currency": unit}
     singular = unit.casefold().removesuffix("s")
@@ -278,6 +282,8 @@ def _addresses(text: str) -> dict[str, Any]:
     own = [part for part in parts if _OWN.fullmatch(part)]
     domains = [part.casefold().removeprefix("@") for part in parts if part not in own]
     for domain in domains:
+        if not domain.isascii():
+            raise ValueError(f"{domain!r} has letters beyond a to z; write it as mail and web have it: xn--…")
         if not _ADDRESS_PART.fullmatch(domain):
             raise ValueError(f"{domain!r} is no domain or address; write for example 'only addresses at example.com'")
     return {"of": LimitOf.ADDRESS, "values": domains, "own": bool(own)}

@@ -24,6 +24,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from plangate.currencies import CODES, quantity
+
 
 class Action(StrEnum):
     """What a guardrail or a rule says; from lenient to strict."""
@@ -73,6 +75,8 @@ class Condition(BaseModel):
     op: str
     """One of `<`, `<=`, `>`, `>=`, `==`, `!=`."""
     value: Any
+    currency: str = ""
+    """ISO 4217, where the value is an amount of money."""
 
     def holds(self, args: Mapping[str, Any]) -> bool | None:
         """True or false; None when the argument is missing or not comparable."""
@@ -154,7 +158,11 @@ _MARKS = re.compile(r"[`*]+|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)")
 """Markdown's code and emphasis marks; an underscore inside a name is none."""
 _QUOTES = str.maketrans("“”„‘’", '"""\'\'')
 
-_UNCLEAR = re.compile(r"\bor\b|^(?:at|up to|under|below|less|over|above|more)\b", re.I)
+_UNCLEAR = re.compile(
+    r"\bor\b|^(?:at|up to|under|below|less|over|above|more)\b|^not$|^@"
+    r"|^(?:in|not|no|one|any|none|between|like|about|bigger|greater|larger|higher|smaller|lower|fewer|equal|than)\s",
+    re.I,
+)
 """Words in a value without quotes that mean more than a value."""
 
 
@@ -174,7 +182,10 @@ def parse_rule(text: str) -> Rule:
     if not match or match[3].lower() not in _ACTIONS:
         raise ValueError(f"{plain!r} is not a rule: {RULE_HELP}")
     conditions = [_condition(part) for part in re.split(r"\s+and\s+", match[2])]
-    return Rule(then=_ACTIONS[match[1].lower()], when=conditions, otherwise=_ACTIONS[match[3].lower()], text=plain)
+    then, otherwise = _ACTIONS[match[1].lower()], _ACTIONS[match[3].lower()]
+    if then is otherwise:
+        raise ValueError(f"{plain!r} says {match[1].lower()!r} in any case: its condition changes nothing")
+    return Rule(then=then, when=conditions, otherwise=otherwise, text=plain)
 
 
 def _condition(text: str) -> Condition:
@@ -186,10 +197,22 @@ def _condition(text: str) -> Condition:
                 raise ValueError(f"{text!r} compares with {match[2]!r}, which isn't a number; {RULE_HELP}")
             if isinstance(value, str) and _UNCLEAR.search(value) and value == match[2].strip():
                 raise ValueError(
-                    f"{text!r} is unclear: conditions are joined with 'and' only, and negated by 'is not VALUE'"
+                    f"{text!r} is unclear: conditions are joined with 'and' only, and negated by 'is not VALUE'; "
+                    "a value of several words stands in quotes"
                 )
-            return Condition(field=match[1], op=op, value=value)
+            currency = _currency(match[2]) if isinstance(value, float) else ""
+            return Condition(field=match[1], op=op, value=value, currency=currency)
     raise ValueError(f"{text!r} is not a condition: write for example 'amount is under 25'; {RULE_HELP}")
+
+
+def _currency(text: str) -> str:
+    """The currency of an amount.
+
+    Raises:
+        ValueError: It has two.
+    """
+    unit = quantity(text)[1]
+    return unit if unit in CODES else ""
 
 
 def _value(text: str) -> Any:

@@ -39,7 +39,7 @@ def check_rules(scope: Scope, found: ToolsFound, problems: Problems) -> None:
                     text = f"{name_of_argument!r} is no argument of the tool{hint} It has {known}"
                     problems.add(SCOPE_FILE, entry.line, f"the text of others for {name!r}: {text}")
             for condition in entry.rule.when:
-                for problem in _condition_problems(condition, schema):
+                for problem in (*_condition_problems(condition, schema), *_currency_problems(scope, name, condition)):
                     problems.add(SCOPE_FILE, entry.line, f"the rule of {name!r}: {problem}")
         elif found.complete and name not in found.places:
             hint = suggestion(name, found.places)
@@ -73,9 +73,22 @@ def _condition_problems(condition: Condition, schema: Mapping[str, Any]) -> Iter
             yield f"{condition.field!r} is no argument of the tool{hint} {has(names)}"
             return
         places = inner
+    declared = next((str(place["currency"]) for place in places if place.get("currency")), "")
+    if declared and condition.currency and condition.currency != declared:
+        yield f"{condition.field!r} is an amount in {declared}, not in {condition.currency}"
     leaves = [leaf for place in places for leaf in variants(place, schema)]
     if problem := _value_problem(condition, leaves):
         yield problem
+
+
+def _currency_problems(scope: Scope, tool: str, condition: Condition) -> Iterator[str]:
+    """The tables of limits say what an amount is counted in, too."""
+    limits = [(each.argument, each.currency, each.line) for each in scope.actions if each.tool == tool]
+    limits += [(each.argument, each.unit, each.line) for each in scope.spending if each.tool == tool]
+    for argument, currency, line in limits:
+        if condition.currency and currency and argument == condition.field and currency != condition.currency:
+            yield f"{argument!r} is an amount in {currency} by line {line}, not in {condition.currency}"
+            return
 
 
 def _value_problem(condition: Condition, leaves: list[Mapping[str, Any]]) -> str | None:

@@ -131,3 +131,29 @@ def test_a_limit_without_an_escalation(tmp_path: Path) -> None:
         19,
         "the limit 'Steps in a plan' doesn't say what happens when it is reached",
     )
+
+
+@pytest.mark.parametrize(
+    ("condition", "table", "problem"),
+    [
+        ("amount is under €25", "", "'amount' is an amount in GBP, not in EUR"),
+        (
+            "total is under €25",
+            "| refund | total | at most 500 USD | never |\n",
+            "an amount in USD by line 19, not in EUR",
+        ),
+        ("amount is under £25", "", None),
+        ("amount is under 25", "", None),
+    ],
+)
+def test_a_rule_in_another_currency(tmp_path: Path, condition: str, table: str, problem: str | None) -> None:
+    made = folder(tmp_path, ACTIONS + table)
+    scope = made / "scope.md"
+    row = next(line for line in scope.read_text().splitlines() if line.startswith("| refund |"))
+    told = f"| refund | Refunds | by itself when {condition}, otherwise asks first |"
+    scope.write_text(scope.read_text().replace(row, told, 1))
+    found = [each.problem for each in problems_of(made)] if problem else []
+    if problem is None:
+        load_agent(made)
+    else:
+        assert problem in found[0]

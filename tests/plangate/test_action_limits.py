@@ -97,6 +97,13 @@ def test_calls_are_counted() -> None:
     [
         ("x", "at most £5", "", "what happens when it is exceeded"),
         ("x", "at most £5", "maybe", "'maybe' can't be read"),
+        ("x", "at most £5", "asks first or never", "says two things"),
+        ("x", "at most £5", "asks first and never", "says two things"),
+        ("x", "at most -£5", "never", "isn't a number"),
+        ("x", "at most £-5", "never", "is below zero"),
+        ("x", "between -3 and -1 items", "never", "is below zero"),
+        ("x", "at most -1 characters", "never", "is below zero"),
+        ("x", "only addresses at exämple.com", "never", "xn--"),
         ("x", "at most five", "never", "'five' isn't a number"),
         ("x", "about 5", "never", "'about 5' is not a limit"),
         ("x", "at most 5 pounds", "never", "counted in 'pounds', which isn't known: an amount of money has a currency"),

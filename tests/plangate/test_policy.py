@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from plangate.policy import Action, Rule, parse_rule
@@ -68,11 +68,35 @@ def test_conditions(text: str, field: str, op: str, value: Any) -> None:
         "by itself when amount is under 25 or over 100, otherwise asks first",
         "by itself when country is GB or US, otherwise asks first",
         "by itself when 25 is amount, otherwise asks first",
+        "asks first when country is in RU, otherwise by itself",
+        "asks first when country is one of RU, otherwise by itself",
+        "asks first when amount is bigger than 100, otherwise by itself",
+        "asks first when amount is no more than 100, otherwise by itself",
+        "asks first when amount is not, otherwise by itself",
+        "asks first when to is *@evil.example, otherwise by itself",
     ],
 )
 def test_what_is_no_rule_is_told_what_is(text: str) -> None:
     with pytest.raises(ValueError, match=r"a rule is 'by itself'|conditions are joined with 'and' only"):
         parse_rule(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("by itself when amount is under 25, otherwise by itself", "its condition changes nothing"),
+        ("by itself when amount is under £25 EUR, otherwise never", "has two units"),
+    ],
+)
+def test_what_contradicts_itself(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        parse_rule(text)
+
+
+def test_words_in_quotes_and_short_names_are_values() -> None:
+    for words in ("'in RU'", "IN", "No", "'@home'"):
+        (condition,) = parse_rule(f"asks first when country is {words}, otherwise by itself").when
+        assert condition.value in ("in RU", "IN", False, "@home")
 
 
 def test_conditions_are_joined_with_and() -> None:
@@ -120,6 +144,7 @@ comparisons = st.sampled_from(["is under 25", "is over 3", "is at least 0", "is 
 def test_a_rule_only_says_one_of_its_two_actions_and_the_stricter_when_in_doubt(
     then: str, otherwise: str, parts: list[str], value: Any
 ) -> None:
+    assume(then != otherwise)
     conditions = " and ".join(f"a.b {part}" for part in parts)
     rule = parse_rule(f"{then} when {conditions}, otherwise {otherwise}")
     choices = [rule.then, rule.otherwise]
