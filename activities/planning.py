@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 from temporalio import activity
 
+from activities.guardrails.parting import parted
 from activities.guardrails.refusing import refusal
 from activities.model_judge import judge_request
 from activities.models import Completion, Message, ModelCall, ModelClient, Purpose, Role
@@ -107,6 +108,8 @@ class PlanningActivities:
                 if attempt.proposal is not None:
                     await models.remember(call, completion)
                     outcome = _outcome(attempt.proposal, agent, usage, repair)
+                    if outcome.plan is None:
+                        outcome = await parted(agent, task, outcome, self._results)
                     return outcome.model_copy(update={"fell_back": models.told})
                 if completion.usage.cached_calls:
                     await models.forget(call)  # a broken row: the model never said it, so it isn't told its mistakes

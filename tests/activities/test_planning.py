@@ -125,6 +125,31 @@ async def test_no_plan_but_a_message(model: FakeModel, store: MemoryStore, actio
     assert (outcome.action, outcome.message, outcome.plan, outcome.tools) == (action, "That isn't for us.", None, {})
 
 
+@pytest.mark.parametrize(
+    ("message", "left", "rule"),
+    [
+        ("Kim's address is kim@other.example.", "Kim's address is [e-mail address removed].", "pii.e-mails"),
+        ("Her card is 4111 1111 1111 1111.", "Her card is [card number removed].", "pii.cards"),
+        ("I have refunded £500 to you.", "", "claims.not-done"),
+        ("Order 7 belongs to you. We are sorry.", "Order 7 belongs to you. We are sorry.", ""),
+    ],
+)
+@pytest.mark.parametrize("action", ["decline", "hand_over"])
+async def test_what_a_planner_tells_people_is_judged_like_an_answer(
+    model: FakeModel, store: MemoryStore, action: str, message: str, left: str, rule: str
+) -> None:
+    """A planner that revises has read results, and one that others control says what it likes."""
+    store.results["k"] = {"email": "kim@other.example"}
+    model.script({"action": action, "message": message})
+    report = StepReport(id="order", title="Find it", tool="find_order", status=StepStatus.DONE)
+    task = TASK.model_copy(
+        update={"revision": 1, "plan": Plan.model_validate(PLAN), "steps": [report], "results": {"order": ["k"]}}
+    )
+    outcome = await make_plan(model, store, task)
+    assert (outcome.action, outcome.message) == (action, left)
+    assert (outcome.verdict.rule if outcome.verdict else "") == rule
+
+
 async def test_a_reference_to_a_field_that_no_result_has_is_sent_back(model: FakeModel, store: MemoryStore) -> None:
     plan = json.loads(json.dumps(PLAN).replace("order.number", "order.numbers[0]"))
     model.script(plan, PLAN)
