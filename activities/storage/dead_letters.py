@@ -121,15 +121,15 @@ class DeadLetters:
         async with self._store.reading() as connection:
             return {row.key: row for row in await connection.execute(select(ledger).where(wanted))}
 
-    async def release(self, keys: Sequence[str]) -> None:
-        """Give back the approvals of effects that failed for sure: they had no effect, so they weren't used."""
-        ledger = tables.ledger
-        async with self._store.transaction() as connection:
-            await connection.execute(
-                update(ledger)
-                .where(ledger.c.key.in_(keys), ledger.c.state == LedgerState.FAILED.value)
-                .values(approval_id=None)
-            )
+
+async def give_back_approvals(connection: AsyncConnection, keys: Sequence[str]) -> None:
+    """Give back the approvals of effects that failed for sure: they had no effect, so they weren't used."""
+    ledger = tables.ledger
+    await connection.execute(
+        update(ledger)
+        .where(ledger.c.key.in_(keys), ledger.c.state == LedgerState.FAILED.value)
+        .values(approval_id=None)
+    )
 
 
 def closed(letter: DeadLetter) -> PlangateError:

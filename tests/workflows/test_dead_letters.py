@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,17 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError
 
 from activities.catalogue import Catalogue
 from activities.storage.dead_letters import DeadLetters
-from plangate.dead_letters import DeadLetterCause, DeadLetterState
+from plangate.dead_letters import DeadLetterCause, DeadLetterState, Deed
 from plangate.errors import ErrorType, InvalidInput
 from plangate.run_status import RunResult
 from plangate.runs import Outcome, StepStatus
 from tests.workflows import desk as desks
 from tests.workflows.desk import AGENTS, Desk, eventually, pending, result_of, status_of
+from workers.dead_letters import resume as resuming
 from workers.dead_letters.outlook import look_ahead
 from workers.dead_letters.resolve import Answer, Resolution, resolve
 from workers.dead_letters.resume import Correction, resume
@@ -104,6 +107,61 @@ async def test_a_resumed_run_that_fails_again_is_resumed_with_the_same_keys(
     letter = await letters.get(run)
     assert letter.run_state is not None
     assert letter.run_state.effect_identity == "again-1"
+
+
+async def test_two_people_who_resume_at_once_make_one_run_and_one_of_them_hears_so(
+    desk: Desk, letters: DeadLetters, catalogue: Catalogue
+) -> None:
+    """Otherwise the second one's corrected arguments would be lost without a word."""
+    first = await desk.run(plan={"steps": [{**failing(), "after": []}]})
+    desk.model.script("fine")
+    corrections = [Correction({"times": 0}), Correction({"times": 0, "how": "transient"})]
+    done = await asyncio.gather(
+        *(go_on(desk, catalogue, first.run, correction=each) for each in corrections), return_exceptions=True
+    )
+    refused = [each for each in done if isinstance(each, BaseException)]
+    assert [type(each) for each in refused] == [InvalidInput]
+    assert "already resumed" in str(refused[0])
+    assert [deed.action for deed in (await letters.get(first.run)).history] == ["resumed"]
+
+
+async def test_a_letter_that_is_discarded_while_it_is_resumed_starts_no_run(
+    desk: Desk, letters: DeadLetters, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await desk.run(plan={"steps": [{**failing(), "after": []}]})
+    describe = resuming._describe
+
+    async def in_between(*args: Any) -> Any:
+        deed = Deed(at=datetime.now(UTC), action="discarded", by="ann", reason="paid by hand")
+        await letters.settle(first.run, DeadLetterState.DISCARDED, deed)
+        return await describe(*args)
+
+    monkeypatch.setattr(resuming, "_describe", in_between)
+    with pytest.raises(InvalidInput, match="already discarded by ann"):
+        await go_on(desk, catalogue, first.run)
+    with pytest.raises(RPCError):
+        await desk.client.get_workflow_handle(f"{first.run}-resume-1").describe()
+
+
+async def test_a_run_that_was_started_for_a_letter_that_stayed_open_is_not_lost(
+    desk: Desk, letters: DeadLetters, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever resumed it died in between: the next one is told that it goes on, with the arguments of then."""
+    first = await desk.run(plan={"steps": [{**failing(), "after": []}]})
+    desk.model.script("fine")
+
+    async def dies(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(resuming, "note", dies)
+        with pytest.raises(KeyboardInterrupt):
+            await go_on(desk, catalogue, first.run)
+    assert (await letters.get(first.run)).state is DeadLetterState.OPEN
+    with pytest.raises(InvalidInput, match="went on already"):
+        await go_on(desk, catalogue, first.run, correction=Correction({"times": 0}))
+    letter = await letters.get(first.run)
+    assert (letter.state, [deed.action for deed in letter.history]) == (DeadLetterState.RESUMED, ["resumed"])
 
 
 async def test_an_effect_that_failed_for_sure_is_made_with_a_new_key(

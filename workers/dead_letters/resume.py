@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
@@ -14,7 +13,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.catalogue import Catalogue
-from activities.storage.dead_letters import DeadLetters, closed
+from activities.storage.dead_letters import DeadLetters, closed, give_back_approvals, locked, note
 from activities.storage.store import Store
 from plangate.carrying import pack
 from plangate.dead_letters import DeadLetter, DeadLetterCause, DeadLetterState, Deed
@@ -22,6 +21,9 @@ from plangate.errors import ErrorType, InvalidInput, PlangateError
 from plangate.resuming import correct, next_run, resumed
 from plangate.runs import TASK_QUEUE, WORKFLOW, RunInput, RunState
 from workers.dead_letters.outlook import Outlook, look_ahead, outdated
+
+_START_TIMEOUT = timedelta(seconds=10)
+"""The database's writer waits meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -77,18 +79,29 @@ async def resume(
         again |= _correct_calls(state, outlook, step)
     for call in outlook.failed:
         state.generations[call.call] = state.generations.get(call.call, 0) + 1
-    await letters.release([call.key for call in outlook.failed])
     described = await _describe(client, run)
-    await _make_way(client, letter, described)
     new = next_run(state, run)
     at = datetime.now(UTC)
     state = resumed(state, run=run, at=at, by=by, ask_again=again)
     queue = queue or (described.task_queue if described else os.environ.get("PLANGATE_TASK_QUEUE", TASK_QUEUE))
     await store.open_run(new, state.request, agent_version=state.agent_version, at=at)
-    await _start(client, state, new, queue)
     deed = Deed(at=at, action="resumed", by=by, detail=new, reason=_corrected(correction))
-    with contextlib.suppress(InvalidInput):  # somebody else resumed it at the same time: it is the same run
-        await letters.settle(run, DeadLetterState.RESUMED, deed)
+    async with store.transaction() as connection:
+        # Nobody else resumes, resolves or discards it while its run is started; who dies here leaves it open.
+        held = await locked(connection, run)
+        if held.state is not DeadLetterState.OPEN:
+            raise closed(held)
+        if held.history != letter.history:
+            raise InvalidInput(f"somebody else has just dealt with {run!r}; nothing was changed, look again")
+        await _make_way(client, letter, described)
+        await give_back_approvals(connection, [call.key for call in outlook.failed])
+        started = await _start(client, state, new, queue)
+        await note(connection, held, deed, state=DeadLetterState.RESUMED)
+    if not started and correction is not None:
+        raise InvalidInput(
+            f"{run!r} went on already as {new!r}: somebody resumed it before, and this was not noted. "
+            "What you gave now was not taken"
+        )
     return Resumed(new, outlook)
 
 
@@ -154,9 +167,10 @@ async def _make_way(client: Client, letter: DeadLetter, described: WorkflowExecu
     await client.get_workflow_handle(letter.run).terminate(reason="its dead letter is resumed")
 
 
-async def _start(client: Client, state: RunState, run: str, queue: str) -> None:
+async def _start(client: Client, state: RunState, run: str, queue: str) -> bool:
+    """Whether it is new."""
     request = state.request
-    with contextlib.suppress(WorkflowAlreadyStartedError):
+    try:
         await client.start_workflow(
             WORKFLOW,
             RunInput(**request.model_dump(), carried=pack(state, namespace=client.namespace)),
@@ -165,7 +179,11 @@ async def _start(client: Client, state: RunState, run: str, queue: str) -> None:
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             static_summary=f"{request.agent}: {request.request}"[:200],
+            rpc_timeout=_START_TIMEOUT,
         )
+    except WorkflowAlreadyStartedError:
+        return False
+    return True
 
 
 def _corrected(correction: Correction | None) -> str:
