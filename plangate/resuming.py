@@ -10,7 +10,7 @@ from typing import Any
 from plangate.approvals import GateStatus
 from plangate.compensation import UNDO
 from plangate.errors import ErrorType, InvalidInput
-from plangate.keys import idempotency_key
+from plangate.keys import call_id, idempotency_key
 from plangate.plans import Step
 from plangate.runs import CallState, CallStatus, Event, Phase, RunState, StepState, StepStatus
 from plangate.tool_policy import Effect
@@ -61,6 +61,22 @@ def steps_to_repeat(state: RunState) -> list[Step]:
 def undone_calls(state: RunState) -> set[str]:
     """Calls whose effect was undone when the run failed: going on means to do them anew."""
     return {each.call for each in state.compensations if each.undone}
+
+
+def undoing_calls(state: RunState, *, namespace: str) -> dict[str, int]:
+    """Keys of undoing calls whose end the run didn't hear, with their places in its compensations."""
+    places = {(each.step, each.call): number for number, each in enumerate(state.compensations)}
+    found = {}
+    for step in state.steps.values():
+        done = state.steps.get(step.id.removesuffix(UNDO)) if step.id.endswith(UNDO) else None
+        for call in step.calls if done is not None else []:
+            if call.status in (CallStatus.DONE, CallStatus.REJECTED, CallStatus.FAILED):
+                continue
+            assert done is not None
+            undone = call_id(done.id, item=call.item, fallback=call.fallback, revision=done.revision)
+            if (done.id, undone) in places:
+                found[key_of(state, step, call, namespace=namespace)] = places[done.id, undone]
+    return found
 
 
 def _repeats(state: RunState, step: StepState | None) -> bool:

@@ -10,12 +10,14 @@ from temporalio.worker import Replayer
 
 from activities.catalogue import Catalogue
 from activities.storage.dead_letters import DeadLetters
+from plangate.errors import InvalidInput
 from plangate.run_status import RunResult
 from plangate.runs import Event, Outcome, StepStatus
 from plangate.strictjson import digest
 from plangate.temporal import PlangatePlugin
 from tests.workflows.desk import AGENTS, Desk, eventually, pending, result_of, status_of
 from workers.dead_letters.resume import Correction, resume
+from workers.sweeper import Sweeper
 from workflows.agent_run import AgentRun
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -165,6 +167,39 @@ async def test_resuming_does_undone_steps_anew_with_new_keys(desk: Desk) -> None
     keys = [each["key"] for each in desk.effects(tool="reserve")]
     assert len(keys) == len(set(keys)) == 2
     assert len(desk.effects(tool="release")) == 1
+
+
+async def test_a_run_that_is_terminated_while_it_undoes_knows_what_was_undone(desk: Desk) -> None:
+    """Its state has the effect as done; the ledger knows of the undoing, or that nobody knows of it."""
+    handle = await desk.start(plan=plan("slowly"))
+
+    async def undoing() -> bool:
+        return bool(desk.effects(tool="release"))
+
+    await eventually(undoing)
+    await handle.terminate("enough")
+    sweeper, catalogue = Sweeper(desk.client, desk.store, only=frozenset({handle.id})), Catalogue.load([AGENTS])
+
+    async def swept() -> bool:
+        return handle.id in (await sweeper.sweep()).added
+
+    await eventually(swept)
+    corrected = Correction({"times": 0})
+    with pytest.raises(InvalidInput, match="whether 'Reserve slowly' was undone is not known"):
+        await resume(desk.client, desk.store, catalogue, handle.id, by="kim", correction=corrected)
+    desk.say("go")
+
+    async def undone() -> bool:
+        async with desk.store.reading() as connection:
+            rows = (await connection.execute(text("SELECT state FROM ledger"))).scalars().all()
+        return list(rows) == ["done", "done"]
+
+    await eventually(undone)
+    desk.model.script("done")
+    done = await resume(desk.client, desk.store, catalogue, handle.id, by="kim", correction=corrected)
+    result = await result_of(desk.client.get_workflow_handle(done.run, result_type=RunResult))
+    assert result.outcome is Outcome.COMPLETED
+    assert len({each["key"] for each in desk.effects(tool="reserve")}) == 2
 
 
 async def test_a_run_that_undoes_replays(desk: Desk) -> None:

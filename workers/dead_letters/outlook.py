@@ -12,7 +12,7 @@ from activities.catalogue import LoadedAgent
 from activities.ledger import LedgerState
 from activities.storage.dead_letters import DeadLetters
 from plangate.dead_letters import DeadLetter, DeadLetterCause
-from plangate.resuming import OpenCall, open_calls, steps_to_repeat, undone_calls
+from plangate.resuming import OpenCall, open_calls, steps_to_repeat, undoing_calls, undone_calls
 from plangate.runs import CallStatus, RunState
 
 UNSURE = frozenset({LedgerState.INTENDED.value, LedgerState.UNKNOWN.value})
@@ -43,6 +43,7 @@ async def look_ahead(letters: DeadLetters, letter: DeadLetter, *, namespace: str
     state = letter.run_state
     if state is None:
         return Outlook(refusal="nothing is known of what it had planned")
+    await _hear_of_undoing(letters, state, namespace=namespace)
     if unclear := [each.summary for each in state.compensations if each.unclear]:
         return Outlook(refusal=f"whether {unclear[0]!r} was undone is not known; check it, then start a new run")
     if state.plan is None:
@@ -65,6 +66,17 @@ async def look_ahead(letters: DeadLetters, letter: DeadLetter, *, namespace: str
         elif found == LedgerState.DONE.value:
             outlook.done.append(call)
     return outlook
+
+
+async def _hear_of_undoing(letters: DeadLetters, state: RunState, *, namespace: str) -> None:
+    """A run that was terminated or cancelled while it undid an effect: the ledger says what became of that."""
+    undoing = undoing_calls(state, namespace=namespace)
+    rows = await letters.effects(undoing) if undoing else {}
+    for key, row in rows.items():
+        known = state.compensations[undoing[key]]
+        if row.state in (*UNSURE, LedgerState.DONE.value):
+            ended = {"undone": row.state == LedgerState.DONE.value, "unclear": row.state in UNSURE, "by": row.tool}
+            state.compensations[undoing[key]] = known.model_copy(update=ended)
 
 
 _BLIND = (

@@ -174,6 +174,9 @@ async def lend(ctx: ToolContext, what: str, patience: float = 60) -> str:
 async def release(ctx: ToolContext, what: str, receipt: str) -> str:
     """Undo a reservation."""
     _note(ctx, tool="release", what=what, receipt=receipt)
+    said = Path(ctx.settings["effects_file"]).with_suffix(".said")
+    while what == "slowly" and not said.exists():  # noqa: ASYNC110 - the test is another process
+        await asyncio.sleep(0.01)
     if what == "doubtful":
         raise TimeoutError("no answer")
     if what == "stuck":
