@@ -13,12 +13,14 @@ clock matters.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import DateTime, Row, func, literal, select, update
+from sqlalchemy import DateTime, Row, Update, bindparam, func, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -163,18 +165,24 @@ async def _insert(
         "state": LedgerState.INTENDED.value,
         "approval_id": call.grant.approval if call.grant else None,
         "attempt_token": token,
-        "lease_until": until,
         "attempts": 1,
         "intended_at": datetime.now(UTC),
     }
-    statement = insert_into(conn.dialect.name, _LEDGER).values(values).on_conflict_do_nothing(index_elements=["key"])
-    return await _using_up(conn, statement, call) == 1
+    return await _using_up(conn, _new_row(conn.dialect.name).values(lease_until=until), call, values) == 1
 
 
-async def _using_up(conn: AsyncConnection, statement: Any, call: ToolCall) -> int:
+@cache
+def _new_row(dialect: str) -> Any:
+    """Built once: a statement with its values in it would be coerced and hashed for each call."""
+    return insert_into(dialect, _LEDGER).on_conflict_do_nothing(index_elements=["key"])
+
+
+async def _using_up(
+    conn: AsyncConnection, statement: Any, call: ToolCall, values: Mapping[str, Any] | None = None
+) -> int:
     """Write a row with its approval, which belongs to one row; how many rows were written."""
     try:
-        return int((await conn.execute(statement)).rowcount)
+        return int((await conn.execute(statement, values)).rowcount)
     except IntegrityError:
         approval = call.grant.approval if call.grant else None
         raise PlangateError(
@@ -213,7 +221,8 @@ async def release(conn: AsyncConnection, key: str, *, token: str) -> bool:
 
 async def renew(conn: AsyncConnection, key: str, *, token: str, seconds: float) -> bool:
     """Note that an attempt may send for longer; False when it doesn't hold the row any more."""
-    return await _write(conn, key, token, {"lease_until": _now(conn) + timedelta(seconds=seconds)}, _UNTOLD)
+    statement = _held_row(_UNTOLD).values(lease_until=_now(conn) + timedelta(seconds=seconds))
+    return bool((await conn.execute(statement, {"of_key": key, "of_token": token})).rowcount == 1)
 
 
 async def found(conn: AsyncConnection, key: str) -> bool:
@@ -232,8 +241,18 @@ async def doubt(conn: AsyncConnection, key: str, *, error: ErrorPayload) -> None
 
 
 async def _write(conn: AsyncConnection, key: str, token: str, values: dict[str, Any], states: tuple[str, ...]) -> bool:
-    where = (_LEDGER.c.key == key) & (_LEDGER.c.attempt_token == token) & _LEDGER.c.state.in_(states)
-    return bool((await conn.execute(update(_LEDGER).where(where).values(values))).rowcount == 1)
+    row = {**values, "of_key": key, "of_token": token}
+    return bool((await conn.execute(_held_row(states), row)).rowcount == 1)
+
+
+@cache
+def _held_row(states: tuple[str, ...]) -> Update:
+    """An attempt's own row while it is in one of these states; built once, as `_new_row`."""
+    return update(_LEDGER).where(
+        _LEDGER.c.key == bindparam("of_key"),
+        _LEDGER.c.attempt_token == bindparam("of_token"),
+        _LEDGER.c.state.in_(states),
+    )
 
 
 async def fence(conn: AsyncConnection, seconds: float) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Executable, Row, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.storage import tables
@@ -120,31 +121,39 @@ class Lines:
 
 
 async def _locked(connection: AsyncConnection, dialect: str, dependency: str) -> Line:
-    query = select(*(_LINES.c[name] for name in _FIELDS)).where(_LINES.c.dependency == dependency).with_for_update()
-    row = (await connection.execute(query)).one_or_none()
+    name = {"of_name": dependency}
+    row = (await connection.execute(_LINE, name)).one_or_none()
     if row is None:
         insert = insert_into(dialect, _LINES).values(_new(dependency))
         await connection.execute(insert.on_conflict_do_nothing(index_elements=["dependency"]))
-        row = (await connection.execute(query)).one()
-    found = await connection.execute(select(_PLACES).where(_PLACES.c.dependency == dependency))
+        row = (await connection.execute(_LINE, name)).one()
+    found = await connection.execute(_IN_LINE, name)
     return Line(dependency, **row._mapping, places={each.key: _place(each) for each in found})
 
 
 async def _write(connection: AsyncConnection, dialect: str, before: dict[str, Place], line: Line) -> None:
-    changed = {name: getattr(line, name) for name in _FIELDS}
-    await connection.execute(update(_LINES).where(_LINES.c.dependency == line.name).values(changed))
-    gone = [{"b_key": key, "b_dependency": line.name} for key in before.keys() - line.places.keys()]
+    await connection.execute(_CHANGED, {"of_name": line.name, **{name: getattr(line, name) for name in _FIELDS}})
+    gone = [{"of_key": key, "of_name": line.name} for key in before.keys() - line.places.keys()]
     if gone:
         await connection.execute(_GONE, gone)
     rows = [{"dependency": line.name, **vars(place)} for key, place in line.places.items() if before.get(key) != place]
     if rows:
-        insert = insert_into(dialect, _PLACES)
-        values = {name: getattr(insert.excluded, name) for name in vars(next(iter(line.places.values())))}
-        keys = ["dependency", "key"]
-        await connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=values), rows)
+        await connection.execute(_taken(dialect), rows)
 
 
-_GONE = delete(_PLACES).where(_PLACES.c.dependency == bindparam("b_dependency"), _PLACES.c.key == bindparam("b_key"))
+# Built once: a statement with its values in it would be coerced and hashed for each question.
+_NAMED, _OF_NAME = _LINES.c.dependency == bindparam("of_name"), _PLACES.c.dependency == bindparam("of_name")
+_LINE = select(*(_LINES.c[name] for name in _FIELDS)).where(_NAMED).with_for_update()
+_IN_LINE = select(_PLACES).where(_OF_NAME)
+_CHANGED = update(_LINES).where(_NAMED)
+_GONE = delete(_PLACES).where(_OF_NAME, _PLACES.c.key == bindparam("of_key"))
+
+
+@cache
+def _taken(dialect: str) -> Executable:
+    insert = insert_into(dialect, _PLACES)
+    values = {name: getattr(insert.excluded, name) for name in Place.__dataclass_fields__}
+    return insert.on_conflict_do_update(index_elements=["dependency", "key"], set_=values)
 
 
 def _place(row: Row[Any]) -> Place:
