@@ -27,6 +27,8 @@ class StepReport(BaseModel):
     calls: int = 0
     done_calls: int = 0
     reason: str = ""
+    when: str = ""
+    """Its condition, as the plan has it; when that was not met, `reason` says so in words."""
     revision: int = 0
     error: ErrorPayload | None = None
     started_at: datetime | None = None

@@ -88,6 +88,7 @@ def report(step: Step, state: StepState) -> StepReport:
         calls=state.items if state.items is not None else len(state.calls),
         done_calls=done,
         reason=state.reason,
+        when=step.when or "",
         revision=state.revision,
         error=state.error,
         started_at=began,

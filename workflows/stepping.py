@@ -16,6 +16,7 @@ from workflows.postponing import CallFailed
 with workflow.unsafe.imports_passed_through():
     from plangate import expressions, strictjson
     from plangate.call_errors import of_call, then
+    from plangate.conditions import unmet
     from plangate.engine import inline_scope, limit_error, roots_of
     from plangate.errors import ErrorPayload, ErrorType, PlangateError
     from plangate.keys import call_id
@@ -139,7 +140,7 @@ class Stepper(Caller):
             self._skip(step, state, blocked.reason)
             return False
         if step.when is not None and not (await self._evaluate(step, step.when, "when")).truth:
-            self._skip(step, state, f"its condition is not met: {step.when}")
+            self._skip(step, state, unmet(step.when))
             return False
         if step.for_each is not None:
             await self._spread(step, state, step.for_each)

@@ -19,6 +19,7 @@ from activities.catalogue import LoadedAgent, load_agent
 from activities.prompts.planner import planner_message
 from activities.prompts.responder import responder_message
 from plangate import PlangateError, ToolContext, ToolError
+from plangate.conditions import unmet
 from plangate.expressions import evaluate, resolve, truth
 from plangate.plans import Plan, PlanProposal, Step
 from plangate.run_status import StepReport
@@ -139,7 +140,7 @@ class Desk:
             return report(StepStatus.SKIPPED, f"it needs {missing[0]!r}")
         scope = {**dict.fromkeys(self.reports), **self.results}
         if step.when is not None and not truth(evaluate(step.when, scope)):
-            return report(StepStatus.SKIPPED, f"its condition is not met: {step.when}")
+            return report(StepStatus.SKIPPED, unmet(step.when))
         try:
             if step.for_each is None:
                 self.results[step.id] = await self._call(step, scope)
