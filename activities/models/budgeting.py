@@ -74,7 +74,7 @@ class BudgetUsedUp(ApplicationError):
         return self.limit.then is Beyond.HAND_OVER
 
 
-_Work = Callable[[AsyncConnection], Awaitable[list[Refused]]]
+_Work = Callable[[AsyncConnection], Awaitable[dict[str, int]]]
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,10 @@ class Hold:
     key: str
     output_tokens: int
     """That its answer may have."""
-    adopted: bool
-    """An earlier attempt had reserved it, and nobody knows what that one cost."""
+    adopted: frozenset[str] = frozenset()
+    """Accounts in which an earlier attempt had reserved it, and nobody knows what that one cost."""
+    accounts: frozenset[str] = frozenset()
+    """Where this attempt counts: after midnight not where an earlier one did."""
 
 
 class ModelBudgets:
@@ -131,9 +133,12 @@ class ModelBudgets:
         out = most
         while True:
             try:
-                held = await self._store.together(self._work(call, limits, _Cost(into, out, price)))
+                lines = self._lines(call, limits, _Cost(into, out, price))
+                before = await self._store.together(self._work(call, lines))
+                held = [Refused(line.limit, before[line.account]) for line in lines if line.account in before]
                 fits = min((_Cost(into, out, price).output_within(each) for each in held), default=out)
-                return Hold(call.purpose.budget_key, max(min(out, fits), least), adopted=bool(held))
+                mine = frozenset(line.account for line in lines)
+                return Hold(call.purpose.budget_key, max(min(out, fits), least), frozenset(before), mine)
             except _NoRoom as no_room:
                 refused = no_room.refused
                 fits = _Cost(into, out, price).output_within(refused)
@@ -143,9 +148,9 @@ class ModelBudgets:
                     raise BudgetUsedUp(refused.limit, verdict.reason) from None
                 out = max(min(fits, out * 3 // 4), least)
 
-    def _work(self, call: ModelCall, limits: Sequence[SpendingLimit], cost: _Cost) -> _Work:
+    def _lines(self, call: ModelCall, limits: Sequence[SpendingLimit], cost: _Cost) -> list[Line]:
         purpose, now = call.purpose, self._spending.now()
-        lines = [
+        return [
             Line(
                 account=limit.account(
                     run=purpose.run, agent=purpose.agent, user=purpose.user, session=purpose.session, at=now
@@ -160,13 +165,16 @@ class ModelBudgets:
             for limit in limits
         ]
 
-        async def work(conn: AsyncConnection) -> list[Refused]:
-            """What an earlier attempt holds, as if so much were left."""
-            held = await budgets.holds(conn, purpose.budget_key)
-            refused = await budgets.reserve(conn, purpose.budget_key, lines, now=now)
+    def _work(self, call: ModelCall, lines: Sequence[Line]) -> _Work:
+        key, now = call.purpose.budget_key, self._spending.now()
+
+        async def work(conn: AsyncConnection) -> dict[str, int]:
+            """What an earlier attempt holds: millionths by account."""
+            held = await budgets.holds(conn, key)
+            refused = await budgets.reserve(conn, key, lines, now=now)
             if refused is not None:
                 raise _NoRoom(refused)
-            return [Refused(line.limit, held[line.account]) for line in lines if line.account in held]
+            return held
 
         return work
 
@@ -177,14 +185,14 @@ class ModelBudgets:
 
         async def work(conn: AsyncConnection) -> None:
             await self._store.save_usage(conn, row)
-            await budgets.settle(conn, hold.key, {"USD": cost, TOKENS: tokens}, keeps=hold.adopted)
+            await budgets.settle(conn, hold.key, {"USD": cost, TOKENS: tokens}, kept=hold.adopted, now=hold.accounts)
 
         await self._store.together(work)
 
     async def failed(self, hold: Hold, type: ErrorType) -> None:
-        """Give everything back after a fault that surely cost nothing; else it stays reserved for the next attempt."""
-        if type not in _MAY_HAVE_COST and not hold.adopted:
-            await self._store.together(lambda conn: budgets.release(conn, hold.key))
+        """Give back what this attempt reserved after a fault that surely cost nothing; else the next one has it."""
+        if type not in _MAY_HAVE_COST and not hold.accounts <= hold.adopted:
+            await self._store.together(lambda conn: budgets.release(conn, hold.key, kept=hold.adopted))
 
 
 class _NoRoom(PlangateError):

@@ -8,7 +8,7 @@ accounts are always changed in the order of their names, so that two calls can't
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -122,20 +122,45 @@ async def spent_before(conn: AsyncConnection, line: Line, *, now: datetime) -> i
     return micros(await conn.scalar(query) or 0)
 
 
-async def release(conn: AsyncConnection, key: str) -> None:
-    """Give back what a call holds: it surely spent nothing. Once more changes nothing."""
-    await settle(conn, key, {})
+async def release(conn: AsyncConnection, key: str, *, kept: Collection[str] = ()) -> None:
+    """Give back what a call holds: it surely spent nothing. Once more changes nothing.
+
+    Args:
+        conn: A write transaction.
+        key: The call.
+        kept: Accounts in which it goes on holding it: an earlier attempt of the call may have spent as much.
+    """
+    for row in await _held(conn, key):
+        if row.account not in kept:
+            await _give_back(conn, key, row, 0)
 
 
-async def settle(conn: AsyncConnection, key: str, spent: dict[str, int | None], *, keeps: bool = False) -> None:
+async def settle(
+    conn: AsyncConnection,
+    key: str,
+    spent: dict[str, int | None],
+    *,
+    kept: Collection[str] = (),
+    now: Collection[str] | None = None,
+) -> None:
     """Give back what a call holds, apart from what it spent.
 
     Args:
         conn: A write transaction.
         key: The call.
         spent: Millionths by unit: a unit that is missing had nothing spent, with None nobody knows how much.
-        keeps: Give nothing back: an earlier attempt of the call may have spent as much.
+        kept: Accounts that get nothing back: an earlier attempt of the call may have spent as much.
+        now: The accounts of the time when it was spent; None for all. Others are of a day or month that was over: they
+            keep what the earlier attempt reserved there.
     """
+    for row in await _held(conn, key):
+        cost = spent.get(row.unit, 0)
+        if cost is None or (now is not None and row.account not in now):
+            cost = row.micros
+        await _give_back(conn, key, row, max(cost, row.micros) if row.account in kept else cost)
+
+
+async def _held(conn: AsyncConnection, key: str) -> Sequence[Row[Any, Any, Any]]:
     table, accounts = tables.reservations, tables.accounts
     query = (
         select(table.c.account, table.c.micros, accounts.c.unit)
@@ -143,17 +168,17 @@ async def settle(conn: AsyncConnection, key: str, spent: dict[str, int | None], 
         .where(table.c.key == key)
         .order_by(table.c.account)
     )
-    rows = (await conn.execute(query)).all()
-    for row in rows:
-        # Deleting it first: of two that settle at once only one finds it.
-        mine = delete(table).where(table.c.key == key, table.c.account == row.account)
-        if (await conn.execute(mine)).rowcount == 1:
-            cost = spent.get(row.unit, 0)
-            less = 0 if cost is None else row.micros - cost
-            less = min(less, 0) if keeps else less
-            await conn.execute(
-                update(accounts).where(accounts.c.account == row.account).values(micros=accounts.c.micros - less)
-            )
+    return (await conn.execute(query)).all()
+
+
+async def _give_back(conn: AsyncConnection, key: str, row: Row[Any], cost: int) -> None:
+    """A reservation becomes what it cost."""
+    table, accounts = tables.reservations, tables.accounts
+    # Deleting it first: of two that settle at once only one finds it.
+    mine = delete(table).where(table.c.key == key, table.c.account == row.account)
+    if (await conn.execute(mine)).rowcount == 1:
+        change = update(accounts).where(accounts.c.account == row.account)
+        await conn.execute(change.values(micros=accounts.c.micros + cost - row.micros))
 
 
 async def holds(conn: AsyncConnection, key: str) -> dict[str, int]:

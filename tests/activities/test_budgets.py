@@ -156,7 +156,7 @@ async def test_what_is_not_known_stays_spent_and_what_an_earlier_attempt_may_hav
     await store.together(lambda conn: budgets.settle(conn, "k", {"USD": None, TOKENS: micros(100)}))
     assert await spent(store) == {line(usd, 0).account: 3, line(tokens, 0).account: 100}
     await take(store, "l", line(usd, 3))
-    await store.together(lambda conn: budgets.settle(conn, "l", {"USD": micros(1)}, keeps=True))
+    await store.together(lambda conn: budgets.settle(conn, "l", {"USD": micros(1)}, kept=[line(usd, 3).account]))
     assert (await spent(store))[line(usd, 0).account] == 6
 
 

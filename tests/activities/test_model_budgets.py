@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ CALL = ModelCall(
 )
 PRICES = {"m": ModelPrice(input=1, output=10), "gpt-5.4-2026-03-05": ModelPrice(input=1, output=10)}
 BYTES = prompt_bytes(CALL) + 200
+Clock = Callable[[], datetime]
 
 
 def models_limit(amount: str, counted: str = "per day", then: str = "declines") -> SpendingLimit:
@@ -71,12 +73,15 @@ class Asker:
         return sum(int(str(micros)) for (micros,) in rows) / 1_000_000
 
 
-def asker(model: FakeModel, store: Store, folder: Path, *limits: SpendingLimit, **changes: object) -> Asker:
+def asker(
+    model: FakeModel, store: Store, folder: Path, *limits: SpendingLimit, clock: Clock | None = None, **changes: object
+) -> Asker:
     agent = agent_of(folder, Far())
     agent = dataclasses.replace(agent, scope=agent.scope.model_copy(update={"spending": list(limits)}))
     catalogue = Catalogue(agents={"shop": agent})
     client = ModelClient(settings_for(model, **{"prices": PRICES, "output_tokens": 2000, **changes}), store)
-    client.hold_to(ModelBudgets(store, Spending(store, fresh_seconds=0), catalogue))
+    spending = Spending(store, fresh_seconds=0) if clock is None else Spending(store, fresh_seconds=0, clock=clock)
+    client.hold_to(ModelBudgets(store, spending, catalogue))
     return Asker(client, store, catalogue)
 
 
@@ -156,6 +161,27 @@ async def test_what_surely_cost_nothing_is_given_back_and_what_nobody_knows_is_k
     assert await at.spent() == most  # the first attempt may be billed
     await at.client.complete(replace(CALL, purpose=replace(CALL.purpose, attempt=3)))
     assert await at.spent() == most  # reserved once for all attempts
+    model.release()
+
+
+async def test_a_call_that_is_tried_again_after_midnight_counts_in_each_day_what_it_may_have_cost_there(
+    model: FakeModel, store: Store, tmp_path: Path
+) -> None:
+    today = [datetime(2026, 3, 1, 23, 59, tzinfo=UTC)]
+    limits = models_limit("$1"), models_limit("$1", "per run")
+    at = asker(model, store, tmp_path, *limits, clock=lambda: today[0], timeout_seconds=0.2)
+    model.script(hang())
+    await failure_of(at.client.complete(CALL))
+    (most,) = {micros for (micros,) in await at.rows("SELECT micros FROM accounts")}
+    today[0] += timedelta(minutes=2)
+    days = "SELECT account, micros FROM accounts WHERE account LIKE '%|day|%' ORDER BY account"
+    model.script(rate_limited(), Reply("Hi.", usage=(100, 0, 20)))
+    await failure_of(at.client.complete(replace(CALL, purpose=replace(CALL.purpose, attempt=2))))
+    assert [micros for _, micros in await at.rows(days)] == [most, 0], "the second day was given back what it lent"
+    await at.client.complete(replace(CALL, purpose=replace(CALL.purpose, attempt=3)))
+    assert [micros for _, micros in await at.rows(days)] == [most, 300]
+    assert await at.rows("SELECT micros FROM accounts WHERE account LIKE '%|run|%'") == [(most,)]
+    assert await at.rows("SELECT count(*) FROM reservations") == [(0,)]
     model.release()
 
 
