@@ -171,7 +171,7 @@ async def _held(conn: AsyncConnection, key: str) -> Sequence[Row[Any, Any, Any]]
     return (await conn.execute(query)).all()
 
 
-async def _give_back(conn: AsyncConnection, key: str, row: Row[Any], cost: int) -> None:
+async def _give_back(conn: AsyncConnection, key: str, row: Row[Any, Any, Any], cost: int) -> None:
     """A reservation becomes what it cost."""
     table, accounts = tables.reservations, tables.accounts
     # Deleting it first: of two that settle at once only one finds it.
