@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from plangate.policy import Action, Verdict
 MOST = 10
 """Unsupported facts that get a verdict of their own."""
 _OF_OTHERS = "belonging"
+_ABBREVIATED = re.compile(r"\.\w\.$")
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,14 @@ def _verdict(missing: Missing, action: Action) -> Verdict:
 
 def shown(fact: Fact) -> str:
     """The fact; of an address only its domain, and of a long number only its end."""
-    if "@" in fact.text:
-        return f"…@{fact.text.rpartition('@')[2]}"
-    if sum(char.isdigit() for char in fact.text) > 8 and not fact.date:
-        return f"…{fact.text[-3:]}"
-    return fact.text if len(fact.text) <= 60 else f"{fact.text[:60]}…"
+    text = _alone(fact.text)
+    if "@" in text:
+        return f"…@{text.rpartition('@')[2]}"
+    if sum(char.isdigit() for char in text) > 8 and not fact.date:
+        return f"…{text[-3:]}"
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _alone(text: str) -> str:
+    """Without the full stop of the sentence in which it stood; `10 a.m.` keeps its own."""
+    return text if _ABBREVIATED.search(text) else text.rstrip(".,;:!?…") or text

@@ -92,6 +92,19 @@ def test_each_sort_of_fact_that_nothing_supports_is_flagged(text: str, rule: str
     assert grounded(subject("It cost £62.00, came six days late, and free delivery begins at £40.")) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("It comes on 19 Aug.", "date 19 Aug"), ("It comes on 19 May. Soon.", "date 19 May"),
+        ("It leaves at 10 a.m.", "id 10 a.m."), ("It cost £63.00.", "amount £63.00"),
+    ],
+)  # fmt: skip
+def test_what_is_shown_ends_without_the_sentences_full_stop(text: str, told: str) -> None:
+    said = grounded(subject(f"Hello. {text}"))
+    assert isinstance(said, list)
+    assert [verdict.detail for verdict in said] == [told]
+
+
 def test_sums_and_distances_are_supported_and_titles_are_not() -> None:
     assert grounded(subject("With delivery that is £66.50; it came 11 days after you ordered.")) is None
     answered = subject("It cost £77.10.")

@@ -73,6 +73,20 @@ def test_the_page_shows_what_is_hidden(plan: Path, capsys: pytest.CaptureFixture
     assert "text of others" in page
 
 
+def test_a_reason_that_goes_on_begins_below_itself(
+    plan: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    main(["--plan", str(plan), "--agent", "support"])
+    lines = capsys.readouterr().out.splitlines()
+    whys = [number for number, line in enumerate(lines) if line.startswith("│ why")]
+    further = [lines[number + 1] for number in whys if not lines[number + 1].startswith("│ rule")]
+    assert len(further) >= 2
+    for line in further:
+        assert line.startswith("│        ")
+        assert line[9] != " "
+
+
 def test_without_a_request_nothing_is_named(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, found = checked(capsys, "--plan", str(plan))
     small = next(each for each in found["steps"] if each["step"] == "small")

@@ -71,14 +71,19 @@ def _step(each: StepCheck) -> RenderableType:
     if words := excerpt(each.step.title):
         rows.append(Text(words, style="dim"))
     rows.append(_arguments(each))
+    said = Table.grid(padding=(0, 2, 0, 0))  # lines that go on begin below the text, not below its label
+    said.add_column(style="dim", no_wrap=True, min_width=5)
+    said.add_column(overflow="fold")
     for label, text, tone in (
         ("why", each.verdict.reason if each.verdict.action is not Action.ALLOW else "", style),
         ("rule", each.verdict.rule if each.verdict.action is not Action.ALLOW else "", "dim"),
         ("rule", f"the scope says {each.depends!r}" if each.depends else "", "cyan"),
     ):
         if text:
-            rows.append(Text.assemble((f"{label:<4}  ", "dim"), (excerpt(text, 900), tone)))
-    rows += [Text.assemble(("limit ", "dim"), (excerpt(words, 300), "cyan")) for words in each.waits]
+            said.add_row(label, Text(excerpt(text, 900), style=tone))
+    for words in each.waits:
+        said.add_row("limit", Text(excerpt(words, 300), style="cyan"))
+    rows += [said] if said.row_count else []
     rows += [Text(f"not right: {excerpt(problem)}", style="red") for problem in each.problems]
     return Panel(Group(*rows), title=title, title_align="left", border_style=style, box=box.ROUNDED, padding=(0, 1))
 
