@@ -31,7 +31,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "information-flow.md"
 def main() -> int:
     """Read the command line, prove, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--attacks", type=int, default=340, help="how many attack plans (default %(default)s)")
+    parser.add_argument("--attacks", type=int, default=380, help="how many attack plans (default %(default)s)")
     parser.add_argument("--seed", type=int, default=20261, help="of the attack plans (default %(default)s)")
     parser.add_argument("--only", choices=["attacks", "poison"], help="one of the proofs")
     parser.add_argument("--no-docs", action="store_true", help="write nothing into the page")
