@@ -6,7 +6,7 @@ from temporalio import activity
 
 from activities.guardrails.answers import Answers
 from activities.guardrails.confidence import weighed
-from activities.guardrails.registry import OUTPUT
+from activities.guardrails.registry import OUTPUT, PLAIN
 from activities.models import Message, ModelCall, ModelClient, Purpose, Role
 from activities.models.beats import Beats
 from activities.models.contracts import OutputSchema
@@ -78,6 +78,14 @@ class RespondingActivities:
         least = agent.scope.guardrails.confidence_under
         known = weighed(answer, task, least)
         return known.model_copy(update={"usage": completion.usage, "fell_back": models.told})
+
+    @activity.defn(name="judge_plain")
+    async def judge_plain(self, task: RespondTask) -> Answer:
+        """Take out of an answer that no model wrote what isn't the person's to read: it quotes plans and errors."""
+        agent = find_agent(self._agents, task.agent)
+        results = await load_by_step(self._results, task.results)
+        results.update(task.answers)
+        return Answers(agent, task, results, PLAIN).judge(task.text)
 
     def _cached_instructions(self, agent: Agent) -> str:
         known = self._instructions.get(agent.name)

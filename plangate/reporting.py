@@ -25,7 +25,7 @@ def status_of(state: RunState, run: str) -> RunStatus:
         pending=[gate for gate in state.gates.values() if not gate.settled],
         usage=state.usage,
         started_at=state.started_at,
-        answer=state.answer,
+        answer="" if state.plain else state.answer,
         error=state.error,
         events=state.timeline_dropped + len(state.timeline),
         waits=state.waits,

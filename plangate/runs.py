@@ -234,6 +234,8 @@ class RunState(BaseModel):
     revision: int = 0
     first_plan: Plan | None = None
     """Once the plan was revised: the first one, whole."""
+    plain: bool = False
+    """The answer is one that no model wrote, and isn't judged yet: nobody reads it."""
     message: str = ""
     """From the planner or admission: what to tell the user when nothing is done."""
     steps: dict[str, StepState] = Field(default_factory=dict)

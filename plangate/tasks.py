@@ -244,6 +244,8 @@ class RespondTask(BaseModel):
     """Attempts that failed before the activity had to wait for its turn."""
     rounds: int = 0
     """How often it had to wait."""
+    text: str = ""
+    """Of `judge_plain`: an answer that no model wrote."""
 
 
 class Answer(BaseModel):

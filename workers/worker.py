@@ -126,6 +126,7 @@ def make_worker(
             binding.evaluate,
             planning.make_plan,
             responding.respond,
+            responding.judge_plain,
             recording.record,
             freeing.free_places,
             LookingUpActivities(store).find_effects,

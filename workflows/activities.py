@@ -110,6 +110,11 @@ async def respond(task: RespondTask, *, within: timedelta | None = None) -> Answ
     return await _with_a_model("respond", task, Answer, "Answer", within)
 
 
+async def judge_plain(task: RespondTask) -> Answer:
+    """Have an answer judged that no model wrote."""
+    return await _locally("judge_plain", task, Answer)
+
+
 async def _locally(name: str, task: BaseModel, returns: type[R] | None, in_all: timedelta = LOCAL_TIMEOUT) -> R:
     """A local activity: short, and safe to repeat. They go one at a time: `Admission.in_turn` says why."""
     run = workflow.instance()

@@ -16,7 +16,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows import activities
-from workflows.answering import answer
+from workflows.answering import answer, judge_plain
 from workflows.compensation import compensate
 from workflows.cutting_off import run_cancelled, undoing_unclear
 from workflows.ending import RunEnds
@@ -152,6 +152,7 @@ class AgentRun:
         state = self.state
         state.outcome, state.phase = outcome, Phase.ENDED
         state.error = error or state.error
+        state.plain = not message or outcome is Outcome.ESCALATED
         state.answer = message or state.answer or plain_answer(state)
 
     async def _cancel(self) -> bool:
@@ -184,6 +185,7 @@ class AgentRun:
     async def _write_end(self) -> RunResult:
         """Stop what still runs, judge what still came in, write the end down."""
         await self.execution.stop()
+        await judge_plain(self.execution)
         self._note("ended", self.state.outcome.value if self.state.outcome else "ended")
         while True:
             await self.gates.drain()

@@ -41,7 +41,7 @@ async def answer(execution: Execution, note: Callable[[str, str, str | None], No
         state.error = activities.payload_of(error)
         note("failed", f"no model could write the answer: {state.error.message}", None)
         state.outcome = outcome
-        state.answer = plain_answer(state)
+        state.answer, state.plain = plain_answer(state), True
         outcome = Outcome.DEGRADED if outcome is Outcome.COMPLETED else outcome
     else:
         state.usage = state.usage.plus(written.usage)
@@ -53,11 +53,29 @@ async def answer(execution: Execution, note: Callable[[str, str, str | None], No
         if written.verdict is not None:
             note("held back", f"the answer isn't shown: {written.verdict.reason} ({written.verdict.rule})", None)
             state.outcome = outcome
-            state.answer = f"{written.verdict.reason}\n\n{plain_answer(state)}"
+            state.answer, state.plain = f"{written.verdict.reason}\n\n{plain_answer(state)}", True
             outcome = Outcome.DEGRADED if outcome is Outcome.COMPLETED else outcome
         state.add_verdicts(written.verdicts)
         state.confidence, state.doubts = written.confidence, written.doubts
     state.outcome, state.phase = outcome, Phase.ENDED
+
+
+async def judge_plain(execution: Execution) -> None:
+    """Have an answer judged that no model wrote, before anybody reads it; where nobody can, it isn't shown."""
+    state = execution.state
+    if state.plain and state.steps and workflow.patched("plain-answers-judged"):
+        task = _task(execution, state.outcome or Outcome.FAILED).model_copy(update={"text": state.answer})
+        try:
+            judged = await activities.judge_plain(task)
+        except activities.FAILURES:
+            state.answer = _UNJUDGED
+        else:
+            state.answer = judged.text or _UNJUDGED
+            state.add_verdicts(judged.verdicts)
+    state.plain = False
+
+
+_UNJUDGED = "Your request could not be finished, and what became of it could not be checked. A person can tell you."
 
 
 def _task(execution: Execution, outcome: Outcome) -> RespondTask:

@@ -29,6 +29,7 @@ RESERVED = RESERVED_NAMES | {
     "evaluate",
     "find_effects",
     "free_places",
+    "judge_plain",
     "make_plan",
     "preflight",
     "record",

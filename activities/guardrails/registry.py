@@ -98,3 +98,6 @@ OUTPUT: tuple[Guardrail[Answered], ...] = (
     ),
 )
 """About an answer, before anybody reads it. Personal data go first, so that no other verdict can name them."""
+
+PLAIN: tuple[Guardrail[Answered], ...] = tuple(guard for guard in OUTPUT if guard.name == "output.personal")
+"""About an answer that no model wrote: it says what steps did and how they failed, and claims nothing of its own."""

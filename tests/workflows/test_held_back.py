@@ -37,3 +37,27 @@ async def test_another_customers_data_is_taken_out(desk: Desk) -> None:
     assert [(verdict.guard, verdict.rule) for verdict in result.verdicts] == [("output.personal", "pii.cards")]
     assert "noted by pii.cards: " in result.summary
     assert "1 card number, 1 e-mail address" in result.summary
+
+
+@pytest.mark.parametrize("judged", [True, False])
+async def test_an_answer_that_no_model_wrote_is_judged_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, judged: bool
+) -> None:
+    """It quotes the planner's titles and the tools' errors, and these can quote records."""
+    if not judged:
+
+        def broken(answered: Answered) -> Said:
+            raise ValueError("broken")
+
+        monkeypatch.setattr(responding, "PLAIN", (Guardrail("output.personal", broken, ("pii.",), "Broken."),))
+    title = "Ask tom@example.com about 4111 1111 1111 1111, not kim@example.com"
+    result = await desk.run(
+        plan={"steps": [{"id": "a", "title": title, "tool": "fail", "args": {"how": "business"}}]},
+        user="kim@example.com",
+    )
+    assert result.outcome is Outcome.FAILED
+    if judged:
+        assert "Ask [e-mail address removed] about [card number removed], not kim@example.com" in result.answer
+        assert [verdict.rule for verdict in result.verdicts] == ["pii.cards"]
+    else:
+        assert result.answer.startswith("Your request could not be finished, and what became of it could not")
