@@ -13,6 +13,7 @@ from temporalio import activity
 
 from activities.alerting import CostAlerts
 from activities.pacing import Pacing
+from activities.storage.dead_letters import DeadLetters
 from activities.storage.store import Store
 from plangate.alerts import with_alerts
 from plangate.dead_letters import of_failure
@@ -34,6 +35,7 @@ class RecordingActivities:
 
     def __init__(self, store: Store, pacing: Pacing | None = None, alerts: CostAlerts | None = None) -> None:
         self._store, self._pacing, self._alerts = store, pacing, alerts
+        self._letters = DeadLetters(store)
 
     @activity.defn(name="record")
     async def record(self, task: RecordTask) -> Recorded:
@@ -46,6 +48,9 @@ class RecordingActivities:
             when = task.result.ended_at if task.result is not None and task.result.ended_at else datetime.now(UTC)
             letter = of_failure(task.run, compact(task.state), at=when, trace_id=_trace_id())
         await self._store.record(task, letter=letter)
+        if task.result is not None and letter is None:
+            ended = task.result.ended_at or datetime.now(UTC)
+            await self._letters.close_recovered(task.run, at=ended, detail=f"it ended: {task.result.outcome.value}")
         if task.result is not None and self._pacing is not None and self._pacing.paces:
             await self._pacing.lines.forget(task.run)
         return Recorded(alerts=said)

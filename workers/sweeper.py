@@ -22,10 +22,10 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEv
 from temporalio.service import RPCError
 
 from activities.storage.budgets import Budgets
-from activities.storage.dead_letters import RECOVERED, DeadLetters
+from activities.storage.dead_letters import DeadLetters
 from activities.storage.engine import configured_url
 from activities.storage.store import Store
-from plangate.dead_letters import DeadLetter, DeadLetterCause, DeadLetterState, Deed, of_failure
+from plangate.dead_letters import DeadLetter, DeadLetterCause, of_failure
 from plangate.errors import ErrorPayload, ErrorType, PlangateError
 from plangate.exits import exit_with
 from plangate.resuming import compact
@@ -86,18 +86,23 @@ class Sweeper:
         known = await self._letters.recorded(sorted(ended | stuck))
         noted, recovered = set(await self._letters.stuck()), await self._letters.recovered()
         closed = sorted(ended - (known - noted - recovered))
+        alive: set[str] = set()
         for start in range(0, len(closed), AT_ONCE):
             part = closed[start : start + AT_ONCE]
             buried = await asyncio.gather(*(self._bury(run) for run in part))
             done.added += [run for run, new in zip(part, buried, strict=True) if new]
+            alive |= {run for run, new in zip(part, buried, strict=True) if not new}
         for run in sorted(stuck - known):
             await self._letters.add(await self._letter(run, DeadLetterCause.STUCK))
             done.added.append(run)
         for run in sorted(stuck & recovered):
             await self._letters.reopen(await self._letter(run, DeadLetterCause.STUCK))
             done.reopened.append(run)
-        for run in sorted(noted - stuck - ended):
-            await self._recover(run, done)
+        for run in sorted((noted - stuck) & (alive | (noted - ended))):  # a reset ends the execution before badly
+            if await self._letters.close_recovered(
+                run, at=datetime.now(UTC), detail="its workflow task succeeds again"
+            ):
+                done.recovered.append(run)
         return done
 
     async def _listed(self, query: str) -> set[str]:
@@ -119,12 +124,6 @@ class Sweeper:
             return False
         await self._letters.add(await self._letter(run, _CAUSES[described.status], at=described.close_time))
         return True
-
-    async def _recover(self, run: str, done: Swept) -> None:
-        deed = Deed(at=datetime.now(UTC), action=RECOVERED, detail="its workflow task succeeds again")
-        with contextlib.suppress(PlangateError):
-            await self._letters.settle(run, DeadLetterState.RESUMED, deed)
-            done.recovered.append(run)
 
     async def _letter(self, run: str, cause: DeadLetterCause, *, at: datetime | None = None) -> DeadLetter:
         error = await self._error(run, cause)

@@ -23,7 +23,7 @@ from plangate.runs import Outcome, Phase, RunState
 _LETTERS = tables.dead_letters
 _AT_ONCE = 500
 RECOVERED = "recovered"
-"""The deed of a run that was stuck and goes on by itself."""
+"""The deed of a run that was stuck, or reset, and goes on by itself."""
 
 
 class DeadLetters:
@@ -113,6 +113,18 @@ class DeadLetters:
             if letter.state is not DeadLetterState.OPEN:
                 raise closed(letter)
             await note(connection, letter, deed, state=state)
+
+    async def close_recovered(self, run: str, *, at: datetime, detail: str) -> bool:
+        """Close the open letter of a run that goes on, or went on, by itself; False when there is none."""
+        open_ = select(_LETTERS.c.run).where(_LETTERS.c.run == run, _LETTERS.c.state == DeadLetterState.OPEN.value)
+        async with self._store.reading() as connection:
+            if (await connection.execute(open_)).one_or_none() is None:
+                return False
+        try:
+            await self.settle(run, DeadLetterState.RESUMED, Deed(at=at, action=RECOVERED, detail=detail))
+        except InvalidInput:  # somebody dealt with it meanwhile
+            return False
+        return True
 
     async def effects(self, keys: Iterable[str] = (), *, run: str | None = None) -> dict[str, Row[Any]]:
         """Ledger rows by key: of these keys, or of a run."""

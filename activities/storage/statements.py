@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
 
+_RECOVERED = '{"action":"recovered",'
+"""In a letter's history: its run went on by itself."""
+
+
 @dataclass(frozen=True)
 class Statements:
     """What the store writes, for one dialect."""
@@ -71,7 +75,12 @@ def statements(dialect: str) -> Statements:
             index_elements=["run"],
             set_=_new(letter, letters, but=("history_json",)),
             # What a person did about it stands; what was known by hearsay gives way to the run's own word.
-            where=(letters.c.state == DeadLetterState.OPEN.value) | (letters.c.cause == DeadLetterCause.STUCK.value),
+            # So does that a run went on by itself: it may end badly all the same.
+            where=or_(
+                letters.c.state == DeadLetterState.OPEN.value,
+                letters.c.cause == DeadLetterCause.STUCK.value,
+                letters.c.history_json.contains(_RECOVERED, autoescape=True),
+            ),
         ),
         doubt_effects=update(tables.ledger)
         .where(tables.ledger.c.run == bindparam("of_run"), tables.ledger.c.state == "intended")
