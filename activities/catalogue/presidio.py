@@ -42,14 +42,14 @@ def check_presidio(folder: Path, scope: Scope, settings: AgentSettings, text: st
         return settings
     if not entities:
         row = f"`| {PRESIDIO} | PERSON |`"
-        text_of = f"presidio: {SCOPE_FILE} doesn't say what to look for; add a row like {row} to its guardrails"
-        problems.add(SETTINGS_FILE, _line(text, "presidio"), text_of)
+        problem = f"presidio: {SCOPE_FILE} doesn't say what to look for; add a row like {row} to its guardrails"
+        problems.add(SETTINGS_FILE, _line(text, "presidio"), problem)
         return settings
     models = {language: _absolute(folder, model) for language, model in presidio.models.items()}
     presidio = presidio.model_copy(update={"models": models})
     unusable = list(_unusable(presidio))
-    for where, problem in unusable:
-        problems.add(SETTINGS_FILE, _line(text, *where), f"{'.'.join(where)}: {problem}")
+    for where, why in unusable:
+        problems.add(SETTINGS_FILE, _line(text, *where), f"{'.'.join(where)}: {why}")
     if not unusable:
         _check_entities(presidio, entities, line, text, problems)
     return settings.model_copy(update={"presidio": presidio})

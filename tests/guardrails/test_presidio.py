@@ -32,7 +32,7 @@ from plangate.provenance import Trust
 from plangate.runs import Outcome
 from plangate.tasks import RespondTask
 from tests.activities.model_fixtures import StubAgent
-from tests.presidio_models import FIRST, LAST, ruled, trained
+from tests.presidio_models import FIRST, LAST, like_a_small_one, ruled, trained
 
 PLATE = "AB51 ABC"
 OWN = {
@@ -150,9 +150,12 @@ def test_how_sure_it_has_to_be(english: str) -> None:
 
 
 def test_a_network_finds_names_that_it_never_saw(tmp_path: Path) -> None:
-    found = judged("The parcel was signed for by Greta Lindqvist. It arrives on Friday.",
-                   agent(str(trained(tmp_path / "ner")), "PERSON"))  # fmt: skip
+    model = str(like_a_small_one(tmp_path / "small", trained(tmp_path / "names")))
+    of = agent(model, "PERSON")
+    found = judged("The parcel was signed for by Greta Lindqvist. It arrives on Friday.", of)
     assert found.text == "The parcel was signed for by [name removed]. It arrives on Friday."
+    assert "NNP" in pipeline(model).pipe_labels["tagger"]  # a word of grammar is nothing to look for
+    assert {"PERSON", "NNP"} & Analyser(Sought((("en", model),), ("PERSON",), 0.5)).finds["en"] == {"PERSON"}
 
 
 def test_each_language_has_its_model(tmp_path: Path, english: str) -> None:

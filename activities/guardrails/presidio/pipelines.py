@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,8 @@ ONLINE = frozenset({"BasicLangExtractRecognizer", "EmailRecognizer", "HuggingFac
 """Recognisers that ask the network: a model's endpoint, the list of public suffixes, a hub of models."""
 REGEX_SECONDS = 2
 """A pattern of Presidio's that takes longer is given up, and the answer with it; its own limit is a minute."""
+_OF_WORDS = re.compile(r"attribute_ruler|morphologizer|parser|senter|tagger|textcat\w*|trainable_lemmatizer")
+"""Components of spaCy whose labels are about grammar or the whole text, and name nothing in it."""
 PAGE = "docs/guardrails.md has how"
 
 
@@ -130,5 +133,10 @@ def labels_of(nlp: Any) -> dict[str, str]:
     """What a pipeline calls what it finds, and Presidio's name for each."""
     from presidio_analyzer.nlp_engine.ner_model_configuration import MODEL_TO_PRESIDIO_ENTITY_MAPPING as NAMES
 
-    labels = {str(label) for found in nlp.pipe_labels.values() for label in found}
+    labels = {
+        str(label)
+        for component, found in nlp.pipe_labels.items()
+        if not _OF_WORDS.fullmatch(nlp.get_pipe_meta(component).factory)
+        for label in found
+    }
     return {label: NAMES.get(label, label) for label in labels}
