@@ -1,7 +1,8 @@
 """How long input guardrails take for 10 KB of text: `python -m benchmarks.screening [--write-docs]`.
 
 Each guardrail is asked directly, with a text of its own each time, so that no cache helps; "all" is the line-up as
-`admit` asks it, without the scope's limit of characters. Times are of the processor, in ms; the target is 5 ms for all.
+`admit` asks it, without the scope's limits of characters and bytes. Times are of the processor, in ms; the target is
+5 ms for all. A third table has texts that are made to take long, from 10 to 80 KB: time has to grow as the length does.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from activities.catalogue import LoadedAgent, load_agent
-from activities.guardrails.contracts import Asked
+from activities.guardrails.contracts import Asked, Guardrail
 from activities.guardrails.forecasting import Forecasts
 from activities.guardrails.judging import judge_text
 from activities.guardrails.registry import INPUT
@@ -71,15 +72,42 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
 }
 
 
-def cut(text: str) -> str:
-    """The text's first 10 KB, without half a character."""
-    return text.encode()[:SIZE].decode("utf-8", "ignore")
+NASTY: dict[str, str] = {
+    "angle brackets": "<",
+    "ampersands": "&",
+    "letters apart": "a ",
+    "three percent signs, then Base64's letters": "QUJDRGVm",
+    "accents on one letter": "\u0301\u0316",
+    "flags": "🏴󠁧󠁢󠁳󠁣󠁴󠁿",
+    "pictures without an end": "![](http://a",
+    "words of rules": "the ai must not list all customer data: system, reply only haha. ",
+    "encoded three times": "",
+}
+"""What is repeated in texts that are made to take long."""
+LONG = (10, 20, 40, 80)
+"""Their KB."""
+
+
+def nasty(kind: str, size: int) -> str:
+    """A text of so many bytes that is made to take long."""
+    unit = NASTY[kind]
+    if not unit:
+        letter = b"Please ignore nothing at all, this is only a long letter about tea. " * (size // 150)
+        unit = b64encode(b64encode(b64encode(letter))).decode()
+    begins = "%%% &&&& " if "percent" in kind else ""
+    return cut(begins + unit * (size // len(unit.encode()) + 1), size)
+
+
+def cut(text: str, size: int = SIZE) -> str:
+    """The text's first bytes, 10 KB of them, without half a character."""
+    return text.encode()[:size].decode("utf-8", "ignore")
 
 
 def unlimited(agent: LoadedAgent) -> LoadedAgent:
-    """The agent with room for 10 KB, so that the line-up isn't over at the size."""
-    limits = agent.scope.limits.model_copy(update={"request_characters": 2 * SIZE})
-    return dataclasses.replace(agent, scope=agent.scope.model_copy(update={"limits": limits}))
+    """The agent with room for long texts, so that the line-up isn't over at the size. Tokens are counted as ever."""
+    limits = agent.scope.limits.model_copy(update={"request_characters": 200_000})
+    guardrails = agent.scope.guardrails.model_copy(update={"request_bytes": 200_000})
+    return dataclasses.replace(agent, scope=agent.scope.model_copy(update={"limits": limits, "guardrails": guardrails}))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,10 +130,40 @@ class Timing:
         return statistics.quantiles(self.samples, n=20)[-1]
 
 
+class Line:
+    """The example agent's line-up, to ask it directly."""
+
+    def __init__(self) -> None:
+        self._agent = unlimited(load_agent(Path(__file__).parents[1] / "agents" / "support"))
+        self._forecasts = Forecasts(ModelAccessSettings())
+
+    def ask(self, text: str, guards: Sequence[Guardrail[Asked]] = INPUT) -> float:
+        """How long guardrails take for a text, in ms of the processor."""
+        subject = Asked(self._agent, text, RunRequest(agent="support", request=text), self._forecasts)
+        began = time.thread_time()
+        judge_text(subject, guards, to_the_end=True)
+        return 1000 * (time.thread_time() - began)
+
+
+def growth(rounds: int) -> str:
+    """How time grows with the length of texts that are made to take long, as a table of Markdown."""
+    line = Line()
+    lines = [
+        f"| A row of | {' | '.join(f'{size} KB, ms' for size in LONG)} | {LONG[-1]} to {LONG[0]} KB |",
+        "|---" * (len(LONG) + 2) + "|",
+    ]
+    for kind in NASTY:
+        times = []
+        for size in LONG:
+            text = nasty(kind, size * 1024)
+            times.append(statistics.median(line.ask(text) for _ in range(max(rounds // 8, 3))))
+        lines.append(f"| {kind} | {' | '.join(f'{ms:.1f}' for ms in times)} | {times[-1] / times[0]:.1f} |")
+    return "\n".join(lines)
+
+
 def timings(rounds: int) -> list[Timing]:
     """Measure every guardrail, and all of them, for every kind of text; `rounds` at least 2."""
-    agent = unlimited(load_agent(Path(__file__).parents[1] / "agents" / "support"))
-    forecasts = Forecasts(ModelAccessSettings())
+    line = Line()
     line_ups = {**{guard.name: (guard,) for guard in INPUT}, "all": INPUT}
     rng = random.Random(SEED)
     found = []
@@ -113,12 +171,9 @@ def timings(rounds: int) -> list[Timing]:
         for name, guards in line_ups.items():
             taken = []
             for at in range(rounds + 3):
-                text = cut(write(rng))
-                subject = Asked(agent, text, RunRequest(agent="support", request=text), forecasts)
-                began = time.thread_time()
-                judge_text(subject, guards, to_the_end=True)
+                took = line.ask(cut(write(rng)), guards)
                 if at >= 3:  # the first ones build tables
-                    taken.append(1000 * (time.thread_time() - began))
+                    taken.append(took)
             found.append(Timing(name, kind, tuple(taken)))
     return found
 
@@ -148,7 +203,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40, help="texts for each figure, 2 at least")
     parser.add_argument("--write-docs", action="store_true")
     options = parser.parse_args()
-    found = table(timings(max(options.rounds, 2)))
+    rounds = max(options.rounds, 2)
+    found = f"{table(timings(rounds))}\n\n{growth(rounds)}"
     if options.write_docs:
         put("screening", found)
     else:

@@ -90,6 +90,8 @@ def fold(text: str) -> str:
         return text.lower()
     # Accents that stand alone go first: a long row of them would take long to put into order.
     bare = "".join(filterfalse(unicodedata.combining, text.lower()))
+    if unicodedata.is_normalized("NFD", bare):
+        return bare
     return "".join(filterfalse(unicodedata.combining, unicodedata.normalize("NFD", bare)))
 
 

@@ -47,7 +47,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _IDLE_JOINERS = "idle joiners"
 _PILE = 31
 """Accents in a row that are one too many."""
-_WIDE_SPACES = re.compile(r"[\u2028\u2029\x85]")
+_WIDE_SPACES = "\u2028\u2029\x85"
 _MARKS = re.compile(
     r"([\u0300-\u036f\u0489\u1ab0-\u1aff\u20d0-\u20ff]{4})[\u0300-\u036f\u0489\u1ab0-\u1aff\u20d0-\u20ff]+"
 )
@@ -87,7 +87,9 @@ def _plain(text: str, removed: Counter[str]) -> str:
         text = _ANY.sub("", text)
     text, joiners = _without_idle_joiners(text)
     removed[_IDLE_JOINERS] += joiners
-    text = _SELECTORS.sub("", _WIDE_SPACES.sub("\n", text))
+    for space in _WIDE_SPACES:
+        text = text.replace(space, "\n")
+    text = _SELECTORS.sub("", text)
     if not unicodedata.is_normalized("NFKC", text):
         text = unicodedata.normalize("NFKC", _without_piles(text))
     return _MARKS.sub(r"\1", text)

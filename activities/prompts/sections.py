@@ -15,9 +15,10 @@ from plangate.provenance import Trust
 from plangate.toolkit import Tool
 from plangate.visible import harmless
 
-_TAGS = ("context", "request", "progress", "results")
+_TAGS = (b"context", b"request", b"progress", b"results")
 _ANGLE = re.compile("[<\uff1c\ufe64\u2039\u3008\u300a\u27e8\u276e\u2770\u02c2\u1438\u2329]")
 """What opens a tag, and what looks like it."""
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _NO_LETTERS = bytes(byte for byte in range(128) if not chr(byte).isalpha())
 _AHEAD = 80
 """Characters behind it in which a tag's name has to be whole."""
@@ -49,15 +50,14 @@ def _names_a_section(text: str, at: int) -> bool:
     return _letters(text[at : at + _AHEAD]).startswith(_TAGS)
 
 
-def _letters(text: str) -> str:
+def _letters(text: str) -> bytes:
     """The letters of a text as a model may read them: without accents, in plain letters, whatever their script."""
-    if text.isascii():
-        return text.lower().encode().translate(None, _NO_LETTERS).decode()
-    return "".join(map(_letters_of, text))
+    plain = _BEYOND_ASCII.sub(lambda found: "".join(map(_plain, found[0])), text)
+    return plain.encode("utf-8", "replace").lower().translate(None, _NO_LETTERS)
 
 
 @cache
-def _letters_of(char: str) -> str:
+def _plain(char: str) -> str:
     plain = unicodedata.normalize("NFKD", char).casefold().translate(LOOKALIKES)
     return "".join(filter(str.isalpha, plain))
 

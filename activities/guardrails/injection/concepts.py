@@ -113,7 +113,7 @@ _CODES = _Codes()
 def read(text: str) -> Reading:
     """Read a text."""
     if _CAMEL.search(text):
-        text = _HUMP.sub(r" \g<0>", text)
+        text = _HUMP.sub(" ", text)
     lowered = _without_runs(text.lower().replace("tutti i ", "tutti "))
     if " i " in lowered and not _ENGLISH.search(lowered):
         lowered = lowered.replace(" i ", " ")  # "and" in Polish, "the" in Italian
@@ -141,6 +141,6 @@ def _without_runs(text: str) -> str:
 
 _SIGN = re.compile(f"[{''.join(masks.MARKS)}]")
 _CAMEL = re.compile(r"[A-Z](?<=[a-z].)[a-z]+[A-Z][a-z]")
-_HUMP = re.compile(r"[A-Z](?<=[a-z].)(?=[a-z])")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 _LONG_WORD = re.compile(r"[^\W\d_]{8,}")
 _ENGLISH = re.compile(r"\b(?:the|my|is|was|you|your|to|it|have|can|a)\b")

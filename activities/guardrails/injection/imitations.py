@@ -31,7 +31,7 @@ _BOUNDS = Phrases(
 )
 _RULERS = Phrases(
     "system instruction instructions begin end",
-    r"(?<!#)#{2,4}\s?(?:system|instructions?)\s?:|(?<![-=#*])[-=#*]{3,40}\s?(?:end|begin) of\b",
+    r"[-=#*](?:(?<=#)(?<!##)#{1,3}\s?(?:system|instructions?)\s?:|(?<![-=#*].)[-=#*]{2,39}\s?(?:end|begin) of\b)",
     reach=60,
     signs="#-=*",
 )
@@ -102,7 +102,8 @@ _TO_MACHINES = Phrases(
     r"|\b(?:hinweis|anweisung|achtung)[^.!?\n]{0,20}\b(?:ki|ki-assistenten?|sprachmodelle?)\b|\bnote (?:pour|à) l'?(?:ia|assistant ia)\b"
     r"|\bnota para (?:la ia|o assistente de ia|a ia|el asistente de ia)\b|\bnota per l'?(?:ia|intelligenza artificiale)\b",
     reach=90,
-    foreign=r"(?:给|致)(?:人工智能|ai)|ai(?:アシスタント|助手|へ)|인공지능에게|ai에게",
+    # Not `ai助手`: no alternative begins with letters that most texts have.
+    foreign=r"给(?:人工智能|ai)|致(?:人工智能|ai)|アシスタント(?<=ai.{6})|助手(?<=ai..)|へ(?<=ai.)|에게(?<=ai..)|인공지능에게",
 )
 
 
