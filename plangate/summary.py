@@ -241,7 +241,7 @@ def in_plain_words(state: RunState, *, ended_at: datetime) -> str:
         revised = f", revised {state.revision} time{'s' * (state.revision != 1)}" if state.revision else ""
         lines += ["", f"{source} had {len(items)} step{'s' * (len(items) != 1)}{revised}:", ""]
     for item in items[:MAX_LINES]:
-        lines.append(f"- {_MARKS[item.status]} {item.summary or item.title} — {_ending(item)}")
+        lines.append(f"- {_MARKS[item.status]} {_line(item.summary or item.title)} — {_line(_ending(item))}")
     if len(items) > MAX_LINES:
         lines.append(f"- … and {len(items) - MAX_LINES} more")
     lines += _decisions(state)

@@ -11,6 +11,8 @@ from client.render.text import ascii_only, clean, in_words, short, sign, since
 from plangate.run_status import RunStatus, StepReport
 from plangate.runs import StepStatus
 
+WHY = 160
+"""Characters of a step's reason that are shown."""
 EDGE = 3
 """Steps shown before and after the part that moves, when a plan is longer than the screen."""
 
@@ -66,7 +68,7 @@ class Checklist:
         lines = [Text(clean(in_words(step)), style=style)]
         if step.reason or step.error:
             why = step.reason or (step.error.message if step.error else "")
-            lines.append(Text(short(why, 160), style="dim" if step.status is StepStatus.SKIPPED else "red"))
+            lines.append(Text(short(why, WHY), style="dim" if step.status is StepStatus.SKIPPED else "red"))
         table.add_row(mark, Group(*lines), Text(clean(step.tool), style="dim"), _state(step))
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from client.render.checklist import WHY
 from client.render.text import clean, since, tokens
 from plangate.run_status import RunResult
 from plangate.runs import Outcome
 
+_PLAN_HAD = re.compile(r"The (?:caller's )?plan had \d+ steps?\b.*:\n\n- ")
 _STYLES = {
     Outcome.COMPLETED: ("✔", "bold green", "Completed"),
     Outcome.DEGRADED: ("✔", "bold yellow", "Completed with gaps"),
@@ -22,8 +26,18 @@ _STYLES = {
 }
 
 
-def print_result(console: Console, result: RunResult, *, url: str = "", answer: bool = True) -> None:
-    """Print how a run ended."""
+def print_result(
+    console: Console, result: RunResult, *, url: str = "", answer: bool = True, below_plan: bool = False
+) -> None:
+    """Print how a run ended.
+
+    Args:
+        console: Where to.
+        result: The run's result.
+        url: Its page in the Temporal UI.
+        answer: Whether to print the answer.
+        below_plan: Its request and its plan's steps stand above already; of the summary only the rest is printed.
+    """
     mark, style, word = _STYLES[result.outcome]
     took = since(result.started_at, result.ended_at) if result.started_at and result.ended_at else ""
     if answer and result.answer:
@@ -33,7 +47,7 @@ def print_result(console: Console, result: RunResult, *, url: str = "", answer: 
     headline.append(f"  {result.run}" + (f" · {took}" if took else ""), style="not bold dim")
     console.print(headline)
     if result.summary:
-        print_summary(console, result.summary)
+        print_summary(console, _rest(result) if below_plan else result.summary)
     if result.error:
         if result.error.message not in result.summary:
             console.print(Padding(Text(clean(result.error.message), style="red"), (0, 0, 0, 2), expand=False))
@@ -45,6 +59,22 @@ def print_result(console: Console, result: RunResult, *, url: str = "", answer: 
         console.print(Text(f"  {tokens(result.usage)}", style="dim"))
     if url:
         console.print(Text(f"  {url}", style="cyan"), soft_wrap=True)
+
+
+def _rest(result: RunResult) -> str:
+    """A run's summary without what stands above it (`plangate.summary.in_plain_words`): who asked what, how and when it
+    ended, the plan's steps, and the error if a step says it.
+    """
+    _, _, rest = result.summary.partition("\n\n")
+    if _PLAN_HAD.match(rest):
+        _, _, steps = rest.partition("\n\n")
+        _, _, rest = steps.partition("\n\n")
+    wrong = result.error.message if result.error else ""
+    if wrong and len(wrong) <= WHY and any(step.reason == wrong for step in result.steps):
+        told = "\n\nWhat went wrong: "
+        before, _, after = f"\n\n{rest}".partition(f"{told}{wrong}")
+        rest = before + after.partition("\n\n")[1] + after.partition("\n\n")[2]
+    return rest
 
 
 def print_summary(console: Console, markdown: str) -> None:

@@ -27,7 +27,7 @@ def print_run(console: Console, status: RunStatus, result: RunResult | None, *, 
     for gate in status.pending:
         console.print(gate_box(gate, command=True))
     if result is not None:
-        print_result(console, result, url=url)
+        print_result(console, result, url=url, below_plan=bool(status.steps))
         return
     console.print(Text(f"{status.phase.value} · {since(status.started_at)} so far", style="bold"))
     if status.waits:

@@ -11,14 +11,18 @@ from client.listing import RunLine
 from client.render.checklist import Checklist
 from client.render.gates import gate_box
 from client.render.outcome import print_result
+from client.render.run import print_run
 from client.render.tables import print_inbox, print_runs
 from client.render.text import clean, in_words, money, short
 from plangate.approvals import ApprovalRequest
 from plangate.errors import ErrorPayload, ErrorType
+from plangate.policy import Action, Verdict
 from plangate.provenance import Origin, Provenance, Source
+from plangate.reporting import result_of, status_of
 from plangate.run_status import RunResult, RunStatus, StepReport
-from plangate.runs import Outcome, Phase, StepStatus, Usage
+from plangate.runs import Outcome, Phase, RunRequest, StepState, StepStatus, Usage
 from plangate.wording import short_duration
+from tests.plangate.plan_makers import state_of, step
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -178,3 +182,26 @@ def test_the_inbox_says_which_arguments_hold_text_of_others() -> None:
     assert "reason: text of others: order.note (get_order)" in out.getvalue()
     assert "why: it holds text of others" in out.getvalue()
     assert "amount: " not in out.getvalue()
+
+
+def test_the_page_of_a_run_says_each_thing_once() -> None:
+    state = state_of({"steps": [step("s0", title="Look it up"), step("s1", title="Tell them")]})
+    state.steps = {
+        "s0": StepState(id="s0", status=StepStatus.DONE),
+        "s1": StepState(id="s1", status=StepStatus.FAILED, reason="no such address"),
+    }
+    state.request = RunRequest(agent="desk", request="please tell them", user="ada")
+    state.outcome, state.error = Outcome.FAILED, ErrorPayload(message="no such address")
+    state.add_verdicts([Verdict(action=Action.BLOCK, rule="scope.x", reason="not today")])
+    result = result_of(state, "r", now=state.started_at + timedelta(seconds=3))
+    out = io.StringIO()
+    print_run(Console(file=out, width=80), status_of(state, "r"), result, url="http://ui/r")
+    page = out.getvalue()
+    for words in ("please tell them", "Look it up", "Tell them", "no such address", "Failed", "3.0 s"):
+        assert page.count(words) == 1, (words, page)
+    for words in ("Guardrails:", "• refused by scope.x: not today", "No model was asked."):
+        assert words in page
+    whole = io.StringIO()
+    print_result(Console(file=whole, width=80), result)
+    for words in ("please tell them", "Look it up", "What went wrong: no such address"):
+        assert words in whole.getvalue(), "without the plan above it the summary is whole"
