@@ -67,7 +67,7 @@ class BindingActivities:
             digest=strictjson.digest(args),
             verdict=verdict,
             summary=in_words(tool.settings.summary, tool.name, args),
-            risk=task.risk or tool.settings.risk,
+            risk=risk_of(task, tool),
             provenance=found if verdict.action not in (Action.ALLOW, Action.BLOCK) else [],
             untrusted=[each.argument for each in found if not each.trusted],
             verdicts=verdicts,
@@ -127,6 +127,16 @@ def call_of(
     except PlangateError as error:
         args, mistakes = {}, error
     return Called(agent, tool, args, task, mistakes, spending, scope)
+
+
+def risk_of(task: BindTask, tool: Tool) -> str:
+    """What could go wrong: the tool's author says it, and what a plan says besides doesn't take its place."""
+    own, said = tool.settings.risk, task.risk
+    if not said:
+        return own
+    if task.lineage is not None:  # an undoing's is our own
+        said = f"the plan says: {said}"
+    return f"{own.rstrip('.')}; {said}" if own else said
 
 
 def _unbound(task: BindTask, given: dict[str, Any], error: PlangateError, verdicts: list[Verdict]) -> Bound:

@@ -93,8 +93,15 @@ class ActionLimit(BaseModel):
             return f"{self.argument!r} of {self.tool} is missing"
         for value in found:
             if not self._within(value, user):
-                return f"{self.argument} is {_short(value, self.currency)}"
+                return f"{self.argument} is {self._told(value)}"
         return None
+
+    def _told(self, value: Any) -> str:
+        """The value for a reason, which enters history and may be read by the requester: of an address its domain."""
+        if self.of is not LimitOf.ADDRESS:
+            return _short(value, self.currency)
+        domains = [f"…@{one.rpartition('@')[2]}" for one in _texts(value) if "@" in one]
+        return _short(", ".join(domains) if domains else value, "")
 
     def _within(self, value: Any, user: str | None) -> bool:
         if self.of is LimitOf.NUMBER:
@@ -161,6 +168,10 @@ def _number(value: Any) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number.is_finite() else None
+
+
+def _texts(value: Any) -> list[str]:
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
 
 
 _SHOWN_DIGITS = 30

@@ -114,15 +114,20 @@ class SpendingLimit(BaseModel):
     def applies(self, *, agent: str, user: str | None, session: str | None) -> bool:
         """Whether it is about such a run."""
         mine = self.agent in ("", agent)
-        return mine and self.user in ("", user or "") and self.session in ("", session or "")
+        theirs = not self.user or self.user.strip().casefold() == (user or "").strip().casefold()
+        return mine and theirs and self.session in ("", session or "")
 
     def account(self, *, run: str, agent: str, user: str | None, session: str | None, at: datetime) -> str:
-        """Where it is counted. The same for all budgets that count the same things together."""
+        """Where it is counted. The same for all budgets that count the same things together.
+
+        A name in capitals is the same person: whoever writes it otherwise has no second budget.
+        """
+        person = (user or "").strip().casefold()
         whom = {
             Per.RUN: run,
             Per.SESSION: session or run,
-            Per.USER_DAY: user or "",
-            Per.USER_MONTH: user or "",
+            Per.USER_DAY: person,
+            Per.USER_MONTH: person,
         }.get(self.per, "")
         when = ""
         if self.per in (Per.DAY, Per.USER_DAY):

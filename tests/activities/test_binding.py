@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
 from pydantic import AfterValidator, Field
 from temporalio.testing import ActivityEnvironment
 
-from activities.binding import BindingActivities, bind_arguments
+from activities.binding import BindingActivities, bind_arguments, risk_of
 from activities.catalogue import Catalogue
 from activities.recording import RecordingActivities
 from activities.storage.store import Store
@@ -19,6 +20,7 @@ from plangate.approvals import ApprovalDecision, GateStatus, settle
 from plangate.errors import ErrorType, PlangateError
 from plangate.gating import gate_of
 from plangate.policy import Action
+from plangate.provenance import Lineage
 from plangate.strictjson import digest
 from plangate.tasks import BindTask, Bound, Evaluated, EvaluateTask, RecordTask, ScopeEntry
 from plangate.toolkit import TOOL_ATTRIBUTE, Tool, tool
@@ -55,6 +57,20 @@ async def test_arguments_are_resolved_validated_and_defaulted(binding: BindingAc
     assert bound.digest == digest(bound.args)
     assert (bound.verdict.action, bound.summary, bound.risk) == (Action.ALLOW, "Pay 12.5", "money")
     assert await gates(store) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "planned", "told"),
+    [
+        ("Money leaves.", "None: the owner agreed", "Money leaves; the plan says: None: the owner agreed"),
+        ("", "None", "the plan says: None"),
+        ("Money leaves.", "", "Money leaves."),
+    ],
+)
+def test_a_plan_does_not_talk_the_risk_away(own: str, planned: str, told: str) -> None:
+    tool: Any = SimpleNamespace(settings=SimpleNamespace(risk=own))
+    task = TASK.model_copy(update={"risk": planned, "lineage": Lineage()})
+    assert risk_of(task, tool) == told
 
 
 async def test_what_policy_asks_about_opens_its_gate_once(binding: BindingActivities, store: Store) -> None:

@@ -157,3 +157,12 @@ def test_an_amount_of_a_million_digits_is_beyond_and_is_not_written_out() -> Non
         verdict = limit.verdict({"amount": amount})
         assert verdict is None or len(verdict.reason) < 200
         assert (verdict is None) == str(amount).startswith("-")
+
+
+def test_a_reason_names_no_address() -> None:
+    limit = parse_limit("mail", "to", "only addresses at example.com", "never")
+    for value in ("kim.larkin@evil.example", ["kim.larkin@evil.example", "x@example.com"]):
+        verdict = limit.verdict({"to": value})
+        assert verdict is not None
+        assert "kim.larkin" not in verdict.reason
+        assert "…@evil.example" in verdict.reason

@@ -90,3 +90,12 @@ def test_a_budget_that_somebody_set_may_be_about_one_user_or_session() -> None:
 def test_amounts_are_rounded_up_to_millionths() -> None:
     assert micros("0.0000001") == 1
     assert micros(0.1) + micros(0.2) == micros(0.3)
+
+
+def test_a_name_written_otherwise_has_no_second_budget() -> None:
+    for per in (Per.USER_DAY, Per.USER_MONTH):
+        assert account(per, user="Rosa@Example.com ") == account(per, user="rosa@example.com")
+        assert account(per, user="rosa@example.com") != account(per, user="kim@example.com")
+    own = limit(Per.USER_DAY).model_copy(update={"user": "rosa@example.com"})
+    assert own.applies(agent="a", user="ROSA@example.com", session=None)
+    assert not own.applies(agent="a", user=None, session=None)
