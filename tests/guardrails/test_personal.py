@@ -141,3 +141,23 @@ def test_it_is_quick() -> None:
         find(text, using)
         taken.append(time.process_time() - begin)
     assert min(taken) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "start", "end"),
+    [
+        ("card 4111\u200b1111\u200b1111\u200b1111.", PersonalKind.CARD, 5, 24),
+        ("**4111** 1111 1111 **1111** it is", PersonalKind.CARD, 2, 25),
+        ("Ask kim@other\u2060.example now", PersonalKind.EMAIL, 4, 22),
+        ("Ask kim\uff20other.example now", PersonalKind.EMAIL, 4, 21),
+        ("GB82\u200bWEST12345698765432", PersonalKind.IBAN, 0, 23),
+        ("sk-\u00adproj-abcdefghijklmnopqrstuvwxyz123456", PersonalKind.SECRET, 0, 41),
+    ],
+)
+def test_what_people_read_over_hides_nothing(text: str, kind: PersonalKind, start: int, end: int) -> None:
+    assert [(each.kind, each.start, each.end) for each in find(text, detectors(("GB",)))] == [(kind, start, end)]
+
+
+@pytest.mark.parametrize("text", ["2 * 3 * 4 = 24", "**Order 1042** and *1043*", "\u200b", "`1042`", "\uff01"])
+def test_marks_and_invisible_characters_alone_are_no_data(text: str) -> None:
+    assert find(text, detectors(("GB",))) == []

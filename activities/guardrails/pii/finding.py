@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from activities.guardrails.pii.contacts import emails, ip_addresses
@@ -46,8 +46,26 @@ def detectors(regions: Sequence[str]) -> tuple[Detector, ...]:
     )
 
 
+_HIDES = re.compile(
+    "[*`\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\uff01-\uff5e"
+    "\U000e0000-\U000e01ef]"
+)
+"""What an answer can have inside a number or an address although people read on over it: invisible characters, marks of
+Markdown, wide forms."""
+_WIDE = 0xFEE0
+
+
 def find(text: str, using: Iterable[Detector]) -> list[Found]:
-    """What there is, in its order, without overlaps."""
+    """What there is, in its order, without overlaps; also where what people don't see stands in between."""
+    if _HIDES.search(text) is None:
+        return _find(text, using)
+    seen = [(at, char) for at, char in enumerate(text) if "\uff01" <= char <= "\uff5e" or not _HIDES.match(char)]
+    plain = "".join(chr(ord(char) - _WIDE) if "\uff01" <= char <= "\uff5e" else char for _, char in seen)
+    found = _find(plain, using)
+    return [replace(each, start=seen[each.start][0], end=seen[each.end - 1][0] + 1) for each in found]
+
+
+def _find(text: str, using: Iterable[Detector]) -> list[Found]:
     kept: list[Found] = []
     for detector in using:
         for each in detector.find(text):
