@@ -240,6 +240,8 @@ class Caller(Binding):
         try:
             while True:
                 outcome = await activities.call_tool(task, policy, call.summary)
+                if outcome.postponed or outcome.over is not None:
+                    _unless_cancelled()
                 if not outcome.postponed or not outcome.in_doubt:
                     return outcome
                 await self._wait_for_dependency(step, state, call, policy, outcome)
@@ -255,6 +257,17 @@ class Caller(Binding):
         finally:
             self.running -= 1
             self.committed -= effect
+
+
+def _unless_cancelled() -> None:
+    """A consequential call's activity ends by itself, so that its result hides a cancellation that came meanwhile.
+
+    Raises:
+        asyncio.CancelledError: It was cancelled; it isn't to be made any more.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling() and workflow.patched(activities.CANCELLED):
+        raise asyncio.CancelledError
 
 
 def _refusal(gate: ApprovalRequest) -> str:

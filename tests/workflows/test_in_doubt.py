@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -12,10 +13,14 @@ from temporalio.exceptions import CancelledError
 from temporalio.worker import Replayer
 
 from activities.catalogue import Catalogue
+from activities.checked import Checked
 from activities.storage.dead_letters import DeadLetters
+from activities.tool_calls import ToolActivities
 from plangate.errors import ErrorType
+from plangate.pacing import Wait
 from plangate.run_status import RunResult
 from plangate.runs import Outcome, StepStatus
+from plangate.tasks import CallResult
 from plangate.temporal import PlangatePlugin
 from tests.workflows.desk import AGENTS, Desk, eventually, result_of, status_of
 from workers.dead_letters.outlook import look_ahead
@@ -234,3 +239,41 @@ async def test_a_run_that_is_cancelled_while_it_writes_its_end_down_is_written_d
     async with desk.store.reading() as connection:
         assert (await connection.execute(text("SELECT outcome FROM runs"))).scalar() == outcome.value
     assert len(await letters.listed()) == (outcome is Outcome.FAILED)
+
+
+@pytest.mark.parametrize("what", ["the run", "the step"])
+async def test_a_call_that_is_early_when_it_is_cancelled_is_not_made_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Its activity ends as early before it hears of the cancellation, which must not be forgotten then."""
+    first, go_on, asked = ToolActivities._when_free, asyncio.Event(), asyncio.Event()
+
+    async def early_once(tools: ToolActivities, checked: Checked) -> CallResult:
+        if asked.is_set():
+            return await first(tools, checked)
+        asked.set()
+        while not go_on.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await go_on.wait()
+        return CallResult(early=Wait(dependency="bank", why="60 requests a minute", seconds=0.5))
+
+    monkeypatch.setattr(ToolActivities, "_when_free", early_once)
+    desk.model.script("not paid")
+    handle = await desk.start(plan={"steps": [{"id": "p", "tool": "pay", "args": {"to": "ann", "amount": 5}}]})
+    await asyncio.wait_for(asked.wait(), 20)
+    await cancel(handle, what, "p")
+
+    async def requested() -> bool:
+        events = (await handle.fetch_history()).events
+        return any(each.HasField("activity_task_cancel_requested_event_attributes") for each in events)
+
+    await eventually(requested)
+    go_on.set()
+    if what == "the run":
+        with pytest.raises(WorkflowFailureError):
+            await asyncio.wait_for(handle.result(), 30)
+    else:
+        result = await result_of(handle)
+        assert [each.status for each in result.steps] == [StepStatus.CANCELLED]
+    assert not desk.effects(tool="pay")
+    assert await ledger(desk) == []
