@@ -85,7 +85,7 @@ class RespondingActivities:
         agent = find_agent(self._agents, task.agent)
         results = await load_by_step(self._results, task.results)
         results.update(task.answers)
-        return Answers(agent, task, results, PLAIN).judge(task.text)
+        return await Answers(agent, task, results, PLAIN).judge_aside(task.text)
 
     def _cached_instructions(self, agent: Agent) -> str:
         known = self._instructions.get(agent.name)

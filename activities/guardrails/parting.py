@@ -38,6 +38,6 @@ async def parted(agent: Agent, task: PlanTask, outcome: PlanOutcome, store: Resu
         input=task.input,
     )
     words = outcome.message.strip()
-    answer = Answers(agent, asked, await load_by_step(store, task.results), _GUARDS).judge(words)
+    answer = await Answers(agent, asked, await load_by_step(store, task.results), _GUARDS).judge_aside(words)
     verdict = answer.verdict or (strictest(answer.verdicts) if answer.text != words else None)
     return outcome.model_copy(update={"message": answer.text, "verdict": verdict})

@@ -63,6 +63,6 @@ async def test_when_presidio_fails_the_answer_isnt_shown(
         system.model.script("Your parcel is with Tom Baker.")
         result = await system.run(plan=PLAN, user="kim@example.com")
     assert result.outcome is Outcome.DEGRADED
-    assert [(each.rule, each.action) for each in result.verdicts] == [("output.personal.failed", Action.BLOCK)]
+    assert {(each.rule, each.action) for each in result.verdicts} == {("output.personal.failed", Action.BLOCK)}
     assert "Baker" not in result.model_dump_json()
-    assert "One of our own checks of the answer failed" in result.answer
+    assert "could not be checked" in result.answer  # nor could the plain answer, which says what was done
