@@ -24,6 +24,7 @@ _BROKEN = "\ufffd"
 _NO_LETTERS = bytes(byte for byte in range(256) if not (chr(byte).isalpha() or chr(byte).isspace()))
 """Of ASCII."""
 _HEX_DIGITS, _ALNUM, _BEYOND = string.hexdigits, string.ascii_letters + string.digits, "?"
+_SPACES = "".join(filter(str.isspace, map(chr, range(128))))
 
 
 @dataclass(frozen=True)
@@ -122,27 +123,31 @@ ENCODINGS = (
         Runs(_ALNUM + "_.+-%" + _BEYOND, 9),
         re.compile(r"(?<![\w.+-])(?:[\w.+-]*+%[0-9A-Fa-f]{2}){3,}[\w.+%-]*"),
         unquote,
-        "%",
-        3,
+        sign="%",
+        times=3,
     ),
     Encoding(
         "HTML entities",
-        Runs(_HEX_DIGITS + "&#x;" + string.whitespace + _BEYOND, 20),
+        Runs(_HEX_DIGITS + "&#x;" + _SPACES + _BEYOND, 20),
         re.compile(r"(?:&#x?[0-9A-Fa-f]{2,5};\s?){4,}"),
         html.unescape,
-        "&#",
-        4,
+        sign="&#",
+        times=4,
     ),
     Encoding(
         "HTML entities",
         Runs(_ALNUM + "_&;" + _BEYOND, 16),
         re.compile(r"(?<!\w)(?:\w*+&[a-z]{2,6};){4,}"),
         html.unescape,
-        "&",
-        4,
+        sign="&",
+        times=4,
     ),
     Encoding(
-        "Unicode escapes", Runs(_HEX_DIGITS + "\\u", 24), re.compile(r"(?:\\u[0-9a-fA-F]{4}){4,}"), _escapes, "\\u"
+        "Unicode escapes",
+        Runs(_HEX_DIGITS + "\\u", 24),
+        re.compile(r"(?:\\u[0-9a-fA-F]{4}){4,}"),
+        _escapes,
+        sign="\\u",
     ),
     Encoding("binary", Runs("01 ", 40), re.compile(r"(?<!\d)(?:[01]{8} ?){5,}(?!\d)"), _binary),
 )
