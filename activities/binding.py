@@ -106,7 +106,7 @@ class BindingActivities:
         text = strictjson.canonical(value)
         size = len(text.encode("utf-8", "surrogatepass"))
         result = Result(size=size, value=value)
-        if size > INLINE_BYTES:
+        if size > INLINE_BYTES or task.keep:
             await self._store.put_result(key=task.key, run=task.run, step=task.step, call=task.step, value_json=text)
             result = Result(key=task.key, size=size, inline=False, preview=text[:PREVIEW])
         return Evaluated(truth=bool(value), items=len(value), result=result)

@@ -47,6 +47,17 @@ def pack(state: RunState, *, namespace: str) -> RunState:
     return state.model_copy(update={"steps": steps, "namespace": namespace, "in_turn": True, **_fewer_gates(state)})
 
 
+def lists_with_args(state: RunState) -> list[tuple[StepState, list[CallState]]]:
+    """Of each long list the items that are done and whose arguments an undoing may need, in the order of the items."""
+    found = []
+    for step in state.steps.values():
+        if (step.items or 0) > MANY:
+            done = [call for call in step.calls if call.status is CallStatus.DONE and call.args is not None]
+            if done:
+                found.append((step, sorted(done, key=lambda call: call.item or 0)))
+    return found
+
+
 def loosen(state: RunState) -> None:
     """Give packed items that failed or were refused their calls back; changes the state."""
     for step in state.steps.values():
@@ -93,7 +104,9 @@ def _is_plain(state: RunState, step: StepState, call: CallState, namespace: str)
     """Whether nothing of a finished item's call would be lost."""
     if call.item is None or call.status not in (CallStatus.DONE, CallStatus.FAILED, CallStatus.REJECTED):
         return False
-    if call.args is not None or call.args_key or call.id != _name(step, call.item, call.fallback):
+    if call.args is not None or (call.args_key and call.args_index is None):
+        return False
+    if call.id != _name(step, call.item, call.fallback):
         return False
     if (call.gate and split_approval_id(call.gate)[1] != call.id) or len(call.same) not in (0, 16):
         return False
@@ -110,7 +123,7 @@ def _likeness(call: CallState, errors: set[str]) -> str:
             error = call.error.type.value if call.error else ""  # the first one's words stand for all of its type
         else:
             errors.add(error)
-    return f"{call.tool} {call.status} {call.fallback} {_asked_in(call)} {bool(call.same)} {error}"
+    return f"{call.tool} {call.status} {call.fallback} {_asked_in(call)} {bool(call.same)} {call.args_key} {error}"
 
 
 def _asked_in(call: CallState) -> str:
@@ -131,6 +144,8 @@ def _pack(calls: list[CallState]) -> PackedCalls:
         error=first.error,
         bytes=sum(call.result.size for call in calls if call.result),
         nth=max(call.nth for call in calls),
+        args_key=first.args_key,
+        args_at=to_ranges(call.args_index or 0 for call in calls) if first.args_key else "",
         same=base64.b64encode(b"".join(bytes.fromhex(call.same) for call in calls)).decode(),
         started_at=min(starts, default=None),
         first_end=min(ends, default=None),
@@ -141,7 +156,7 @@ def _pack(calls: list[CallState]) -> PackedCalls:
 def unpacked(state: RunState, step: StepState, packed: PackedCalls) -> Iterator[CallState]:
     """The calls that were packed together."""
     items = list(from_ranges(packed.items))
-    same = packed.same_of_each()
+    same, args_at = packed.same_of_each(), list(from_ranges(packed.args_at))
     like = CallState(
         id="",
         status=CallStatus(packed.status),
@@ -149,6 +164,7 @@ def unpacked(state: RunState, step: StepState, packed: PackedCalls) -> Iterator[
         tool=packed.tool,
         error=packed.error,
         nth=packed.nth,
+        args_key=packed.args_key,
         started_at=packed.started_at,
     )
     done, words = like.status is CallStatus.DONE, packed.tool.replace("_", " ")
@@ -157,6 +173,7 @@ def unpacked(state: RunState, step: StepState, packed: PackedCalls) -> Iterator[
         call = like.__copy__()  # a third of what making it anew takes: there are thousands
         call.id, call.item, call.summary = _name(step, item, packed.fallback), item, f"{words}, item {item + 1}"
         call.same = same[position] if same else ""
+        call.args_index = args_at[position] if args_at else None
         call.ended_at = _between(packed.first_end, packed.last_end, position, len(items))
         if packed.gates_of:
             call.gate = approval_id(packed.gates_of, call.id)

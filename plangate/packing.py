@@ -31,6 +31,10 @@ class PackedCalls(BaseModel):
     """The highest number among the calls of its tool."""
     same: str = ""
     """`CallState.same` of each, 8 bytes each in the order of `items`, in base64; empty where it isn't counted."""
+    args_key: str = ""
+    """Where the bound arguments of all are stored, as a list; empty where nothing needs them."""
+    args_at: str = ""
+    """Which of that list each one's are, in the order of `items`: `0-4710,4712`."""
     started_at: datetime | None = None
     """When the first one began."""
     first_end: datetime | None = None

@@ -193,7 +193,7 @@ def _put_back(state: RunState, step: StepState, ask_again: Collection[str], undo
             state.gates.pop(call.id, None)
             call.gate = None
         call.status, call.error, call.started_at, call.ended_at = CallStatus.BINDING, None, None, None
-        call.result, call.args, call.args_key = None, None, ""
+        call.result, call.args, call.args_key, call.args_index = None, None, "", None
         call.blocked_since, call.early_since, call.in_doubt, call.failed = None, None, False, 0
         if call.gate is not None or not call.fallback:
             kept.append(call)

@@ -136,6 +136,8 @@ class CallState(BaseModel):
     """The bound arguments, where the tool has a compensation that needs them."""
     args_key: str = ""
     """Where they are stored when they are too large for history."""
+    args_index: int | None = None
+    """Which of a stored list they are, when the run carried a long list into a new history."""
     same: str = ""
     """The same for calls of one tool with the same arguments, where the scope bounds how many there may be."""
     started_at: datetime | None = None

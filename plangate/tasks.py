@@ -129,6 +129,8 @@ class EvaluateTask(BaseModel):
     scope: dict[str, ScopeEntry] = Field(default_factory=dict)
     key: str = ""
     """Where to store a value that is too large for history."""
+    keep: bool = False
+    """Store it however small it is."""
 
 
 class Evaluated(BaseModel):

@@ -29,6 +29,9 @@ with workflow.unsafe.imports_passed_through():
     from plangate.tool_policy import Effect
 
 _WAITS = "not yet undone"
+MAX_EVENTS = 45_000
+"""Events after which no further undoing begins: at 51,200 the server would end the run, and nothing would say what was
+undone."""
 
 
 async def compensate(execution: Execution, note: Callable[[str, str, str | None], None]) -> None:
@@ -46,6 +49,9 @@ async def compensate(execution: Execution, note: Callable[[str, str, str | None]
     for position, (step, call) in enumerate(work):
         if state.tools[call.tool].compensation is None:
             continue
+        if workflow.info().get_current_history_length() > MAX_EVENTS and workflow.patched("undo-within-history"):
+            _leave(state, "one history has no room to undo more")
+            return
         try:
             await workflow.wait_condition(lambda: not state.paused)
             state.compensations[position] = await undoer.undo(step, call, state.compensations[position])
@@ -146,6 +152,8 @@ class _Undoer(Caller):
         assert done is not None
         result = done.result or Result()
         return {
-            "args": ScopeEntry(stored=done.args_key) if done.args_key else ScopeEntry(value=done.args or {}),
+            "args": ScopeEntry(stored=done.args_key, index=done.args_index)
+            if done.args_key
+            else ScopeEntry(value=done.args or {}),
             "result": ScopeEntry(value=result.value) if result.inline else ScopeEntry(stored=result.key),
         }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from temporalio import workflow
 
+from workflows import activities
 from workflows.gates import Gates
 
 with workflow.unsafe.imports_passed_through():
-    from plangate.carrying import pack
+    from plangate import strictjson
+    from plangate.carrying import lists_with_args, pack
     from plangate.resuming import compact
     from plangate.runs import RunInput, RunState
+    from plangate.tasks import EvaluateTask, ScopeEntry
 
 MAX_HISTORY_EVENTS = 20_000
 MAX_HISTORY_BYTES = 8 * 1024 * 1024
@@ -53,6 +56,7 @@ async def continue_as_new(state: RunState, gates: Gates) -> None:
     """
     packed = workflow.patched("carried-inbox")
     if packed:
+        await _put_arguments_away(state)
         await gates.hand_over()
         await workflow.wait_condition(lambda: gates.at_rest and workflow.all_handlers_finished())
     else:
@@ -63,3 +67,26 @@ async def continue_as_new(state: RunState, gates: Gates) -> None:
         pack(state, namespace=workflow.info().namespace) if packed else compact(state)
     )  # as older versions carried it
     workflow.continue_as_new(RunInput(**request, carried=carried))
+
+
+async def _put_arguments_away(state: RunState) -> None:
+    """Store the arguments that undoing a long list's items may need, and carry only where they are.
+
+    When the database isn't to be had, they are carried as they are.
+    """
+    lists = lists_with_args(state)
+    if not lists or not workflow.patched("carried-arguments"):
+        return
+    run = workflow.info().workflow_id
+    for step, calls in lists:
+        values = [call.args for call in calls]
+        key = f"{state.effect_identity or run}:{step.id}:args:{strictjson.digest(values)[:16]}"
+        scope = {"args": ScopeEntry(value=values)}
+        try:
+            await activities.evaluate(
+                EvaluateTask(run=run, step=step.id, expression="args", scope=scope, key=key, keep=True)
+            )
+        except activities.FAILURES:
+            return
+        for index, call in enumerate(calls):
+            call.args, call.args_key, call.args_index = None, key, index

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from plangate.approvals import ApprovalRequest
     from plangate.runs import Phase, RunState
     from plangate.summary import checklist
     from plangate.temporal import AGENT, COST, MEMO_PENDING, PENDING, STATUS, USER
 
+MANY_GATES = 20
+"""Open gates from which on changes of the inbox are shown together."""
+SOON = timedelta(seconds=1)
 MAX_BRIEF = 400
 """Characters of an argument's value shown in the memo."""
 
@@ -24,6 +30,7 @@ class Presenter:
         self._agent, self._user = shown.get(AGENT), shown.get(USER)
         self._status, self._pending = shown.get(STATUS), shown.get(PENDING)
         self._briefs: list[str] | None = None
+        self._later: asyncio.Task[None] | None = None
 
     def publish(self, details: str | None = None) -> None:
         """Show the state as it is now."""
@@ -32,8 +39,23 @@ class Presenter:
         workflow.set_current_details(details if details is not None else checklist(state))
         ids = [gate.id + gate.status.value for gate in waiting]
         if ids != (self._briefs or []):
-            self._briefs = ids
-            workflow.upsert_memo({MEMO_PENDING: [_brief(gate.model_dump(mode="json")) for gate in waiting]})
+            if len(waiting) > MANY_GATES and workflow.patched("inbox-by-and-by"):
+                if self._later is None:
+                    self._later = asyncio.create_task(self._catch_up())
+                return
+            self._show(waiting, ids)
+        self._attributes(len(waiting))
+
+    def _show(self, waiting: list[ApprovalRequest], ids: list[str]) -> None:
+        self._briefs = ids
+        workflow.upsert_memo({MEMO_PENDING: [_brief(gate.model_dump(mode="json")) for gate in waiting]})
+
+    async def _catch_up(self) -> None:
+        """Show the inbox a moment later: each change names all gates, and a list may open a hundred of them at once."""
+        await workflow.sleep(SOON, summary="Show what waits")
+        self._later = None
+        waiting = [gate for gate in self._state.gates.values() if not gate.settled]
+        self._show(waiting, [gate.id + gate.status.value for gate in waiting])
         self._attributes(len(waiting))
 
     def _attributes(self, pending: int) -> None:

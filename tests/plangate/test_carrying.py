@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plangate.approvals import ApprovalDecision, ApprovalRequest, GateStatus, Receipt
-from plangate.carrying import pack, unpack
+from plangate.carrying import lists_with_args, pack, unpack
 from plangate.errors import ErrorPayload, ErrorType
 from plangate.keys import approval_id
 from plangate.packing import from_ranges, to_ranges
@@ -49,6 +49,26 @@ def carried(state: RunState) -> tuple[RunState, int]:
 @given(st.sets(st.integers(0, 10_000)))
 def test_ranges_give_their_numbers_again(numbers: set[int]) -> None:
     assert list(from_ranges(to_ranges(sorted(numbers)))) == sorted(numbers)
+
+
+def test_items_whose_arguments_are_put_away_are_packed_with_where_they_are() -> None:
+    state, step = a_run(10_000)
+    for call in step.calls:
+        call.args = {"what": f"thing {call.item}"}
+    ((found_step, calls),) = lists_with_args(state)
+    assert (found_step, len(calls)) == (step, 10_000)
+    assert carried(state)[1] > 2_000_000, "as they are they are more than a payload may have"
+    for index, call in enumerate(calls):
+        call.args, call.args_key, call.args_index = None, f"args-{index // 4000}", index % 4000
+    missing = step.calls.pop(4711)
+    found, size = carried(state)
+    assert size < 150_000
+    again = found.steps["each"].calls
+    assert [(c.item, c.args_key, c.args_index) for c in again] == [
+        (c.item, c.args_key, c.args_index) for c in step.calls if c is not missing
+    ]
+    assert carried(found)[1] < 150_000, "and once more, as a dead letter is resumed"
+    assert lists_with_args(found) == []
 
 
 def test_ten_thousand_items_take_little_and_lose_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -153,3 +154,44 @@ async def test_a_list_that_was_carried_is_seen_whole(short_histories: Client, tm
         assert each.ended_at is not None
         assert each.started_at < each.ended_at
         await latest.cancel()
+
+
+async def test_a_carried_list_is_undone_with_the_arguments_of_each_item(
+    short_histories: Client, tmp_path: Path
+) -> None:
+    """They aren't carried: thousands of them would be more than a payload may have."""
+    things = [f"thing {number}" for number in range(80)]
+    plan = {
+        "steps": [
+            {"id": "each", "tool": "reserve", "args": {"what": {"$ref": "item"}}, "for_each": "input.things"},
+            {"id": "f", "tool": "fail", "args": {"how": "permanent"}, "after": ["each"]},
+        ]
+    }
+    async with desks.desk(short_histories, tmp_path) as desk:
+        handle = await desk.start(plan=plan, input={"things": things})
+        result = await desks.result_of(desk.client.get_workflow_handle(handle.id, result_type=RunResult))
+        assert result.outcome is Outcome.FAILED
+        undone = [(each["what"], each["receipt"]) for each in desk.effects(tool="release")]
+        assert sorted(undone) == sorted((thing, f"r-{thing}") for thing in things)
+        assert sum(each.undone for each in result.compensations) == 80
+        latest = await desk.client.get_workflow_handle(handle.id).fetch_history()
+        carried = latest.events[0].workflow_execution_started_event_attributes.input.payloads[0].data.decode()
+        state = json.loads(carried)["carried"]["steps"]["each"]
+        assert sum("args" in call for call in state.get("calls", [])) == 0
+        assert all(packed["args_key"] for packed in state["packed"])
+
+
+async def test_a_hundred_gates_at_once_are_all_shown(client: Client, tmp_path: Path) -> None:
+    """Each change of the inbox names all gates: one by one they were more than a workflow task may send."""
+    async with desks.desk(client, tmp_path) as desk:
+        plan = listed("pay", 120, {"to": "ann", "amount": 30, "note": {"$ref": "to_string(item.n)"}})
+        handle = await desk.start(plan=plan)
+
+        async def shown() -> bool:
+            memo = await (await handle.describe()).memo()
+            return len(memo.get("pending", [])) >= MAX_AT_GATES
+
+        await desks.eventually(shown)
+        await handle.cancel()
+        with pytest.raises(Exception, match="failed"):
+            await handle.result()
