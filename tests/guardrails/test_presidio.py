@@ -80,6 +80,11 @@ def test_another_persons_name_is_taken_out_and_the_verdict_has_only_kinds_and_co
     assert not any(word in verdict.model_dump_json().casefold() for word in ("tom", "baker", "bath"))
 
 
+def test_a_name_does_not_hide_behind_what_people_read_over(english: str) -> None:
+    found = judged("It is with *Tom* **Ba\u200bker** now.", agent(english, "PERSON"))
+    assert found.text == "It is with *[name removed]** now."
+
+
 def test_without_its_row_or_the_registrys_line_the_name_is_told(english: str) -> None:
     text = "It went to Tom Baker."
     assert judged(text, agent(english, "PERSON")).verdicts[0].rule == "pii.presidio.person"

@@ -57,12 +57,16 @@ _WIDE = 0xFEE0
 
 def find(text: str, using: Iterable[Detector]) -> list[Found]:
     """What there is, in its order, without overlaps; also where what people don't see stands in between."""
+    return as_seen(text, lambda plain: _find(plain, using))
+
+
+def as_seen(text: str, look: Callable[[str], list[Found]]) -> list[Found]:
+    """What is found in a text as people read it, with its places in the text as it stands."""
     if _HIDES.search(text) is None:
-        return _find(text, using)
+        return look(text)
     seen = [(at, char) for at, char in enumerate(text) if "\uff01" <= char <= "\uff5e" or not _HIDES.match(char)]
     plain = "".join(chr(ord(char) - _WIDE) if "\uff01" <= char <= "\uff5e" else char for _, char in seen)
-    found = _find(plain, using)
-    return [replace(each, start=seen[each.start][0], end=seen[each.end - 1][0] + 1) for each in found]
+    return [replace(each, start=seen[each.start][0], end=seen[each.end - 1][0] + 1) for each in look(plain)]
 
 
 def _find(text: str, using: Iterable[Detector]) -> list[Found]:

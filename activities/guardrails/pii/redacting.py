@@ -9,7 +9,7 @@ from typing import Any
 from activities.guardrails.contracts import Answered, Changed
 from activities.guardrails.evidence import Evidence
 from activities.guardrails.pii.entitling import Entitled
-from activities.guardrails.pii.finding import Detector, beside, detectors, find
+from activities.guardrails.pii.finding import Detector, as_seen, beside, detectors, find
 from activities.guardrails.pii.found import Found
 from activities.guardrails.presidio.analysing import Sought, analyser
 from plangate.guardrails import ALWAYS, PersonalData, PersonalKind
@@ -76,7 +76,8 @@ def _besides(answered: Answered, found: list[Found]) -> list[Found]:
         return []
     memo = answered.evidence.memo if isinstance(answered.evidence, Evidence) else {}
     known = memo.setdefault("presidio", {}).setdefault(sought, {})
-    return beside(found, analyser(sought).find(answered.text, known), answered.text)
+    more = as_seen(answered.text, lambda plain: analyser(sought).find(plain, known))
+    return beside(found, more, answered.text)
 
 
 def _entitled(answered: Answered, using: tuple[Detector, ...]) -> Entitled:
