@@ -182,6 +182,8 @@ class Caller(Binding):
                     self._may_begin(step, grant)
                     call.started_at = workflow.now()
                     self.state.calls += 1
+                elif not call.in_doubt:
+                    self._may_still_begin(step, grant)
                 if policy.compensation is not None:
                     call.args, call.args_key = bound.args, bound.args_key
                 call.status = CallStatus.RUNNING
@@ -205,6 +207,11 @@ class Caller(Binding):
         if self.limited and self.state.calls >= self.state.limits.tool_calls:
             limit = self.state.limits.tool_calls
             raise CallFailed(limit_error(f"the run has made all {limit} tool calls that the scope allows", step.id))
+
+    def _may_still_begin(self, step: Step, grant: ApprovalGrant | None) -> None:
+        """A call that had to wait, and of which nothing was sent."""
+        if grant is not None and workflow.now() > grant.expires_at and workflow.patched("waiting-approvals-expire"):
+            self._may_begin(step, grant)
 
     def _task(
         self, step: Step, call: CallState, policy: ToolPolicy, bound: Bound, grant: ApprovalGrant | None
