@@ -11,7 +11,7 @@ from plangate.approvals import GateStatus
 from plangate.carrying import calls_of
 from plangate.deciding import Guards, condition_roots, guards_of
 from plangate.first_plan import Places, places
-from plangate.naming import named_literals
+from plangate.naming import named_literals, only_the_person
 from plangate.plans import Plan, Step
 from plangate.provenance import Lineage
 from plangate.runs import RunRequest, RunState, StepState
@@ -26,6 +26,7 @@ class Memory:
     """What is the same for all calls of one plan, found out once."""
 
     named: dict[tuple[str, bool], list[str]] = field(default_factory=dict)
+    person: dict[tuple[str, bool], list[str]] = field(default_factory=dict)
     guards: Guards | None = None
     places: Places | None = None
 
@@ -54,6 +55,7 @@ def lineage_of(state: RunState, step: Step, tool: str, args: Mapping[str, Any], 
     which = (step.id, args is step.args)
     if which not in memory.named:
         memory.named[which] = named_literals([args, *(_written(each) for each in (*behind, step))], state.request)
+        memory.person[which] = only_the_person(memory.named[which], state.request)
     return Lineage(
         steps=behind,
         born={name: revision for name, revision in born.items() if revision},
@@ -64,6 +66,7 @@ def lineage_of(state: RunState, step: Step, tool: str, args: Mapping[str, Any], 
         first_tools=sorted(_tools(state.first_plan or plan)) if mine.revision else [],
         first=memory.places.get((step.id, tool)) if mine.revision else None,
         named=memory.named[which],
+        person=memory.person[which],
         when=step.when,
         for_each=step.for_each,
         guards=sorted(guards),
@@ -80,6 +83,7 @@ def plain_lineage(plan: Plan, step: Step, args: Mapping[str, Any], request: RunR
     return Lineage(
         steps=behind,
         named=named,
+        person=only_the_person(named, request),
         when=step.when,
         for_each=step.for_each,
         guards=sorted(guards),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -45,6 +46,14 @@ def scalars(value: Any) -> Iterator[Any]:
             yield from scalars(each)
     elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
         yield value
+
+
+def only_the_person(named: Iterable[str], request: RunRequest) -> list[str]:
+    """Of literals that are named, as JSON, those that nothing but the name of the person who asks has."""
+    if not request.user:
+        return []
+    told = Told(request.model_copy(update={"user": None}))
+    return [text for text in named if not told.names(json.loads(text))]
 
 
 class Told:

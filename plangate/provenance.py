@@ -134,6 +134,8 @@ class Lineage(BaseModel):
     """With a revision: the first plan's step whose place the call takes."""
     named: list[str] = Field(default_factory=list)
     """Literals of these steps and of the call that the person's request or input names, as JSON."""
+    person: list[str] = Field(default_factory=list)
+    """Those of them that nothing but the name of the person who asks has."""
     when: str | None = None
     for_each: str | None = None
     guards: list[str] = Field(default_factory=list)

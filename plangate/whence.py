@@ -85,12 +85,14 @@ class Whence:
         self._steps = {step.id: step for step in self.lineage.steps}
         self._named = frozenset(self.lineage.named)
         self._grounded: dict[str, bool] = {}
+        self._persons: dict[str, bool] = {}
         waiting = list(reversed(self._steps.values()))
         while waiting:  # without recursion: a chain may be long; what waits for itself stays unknown
             ready = [step for step in waiting if not (reference_roots(step) & self._steps.keys()) - self._known.keys()]
             for step in ready:
                 self._known[step.id] = self._result_of(step)
                 self._grounded[step.id] = self._calls_are_grounded(step)
+                self._persons[step.id] = self._is_about_the_person(step)
             if not ready:
                 break
             waiting = [step for step in waiting if step.id not in self._known]
@@ -228,7 +230,27 @@ class Whence:
             return True
         if source.origin in (Origin.PLAN, Origin.REVISION):
             return source.path in self._named or source.path in _NOTHING
-        return source.trusted and self._grounded.get(re.split(r"[.\[]", source.path)[0], False)
+        step = re.split(r"[.\[]", source.path)[0]
+        if "[" in source.path and self._persons.get(step, True):
+            return False  # one of many things of theirs: nothing in the request leads to just this one
+        return source.trusted and self._grounded.get(step, False)
+
+    def _is_about_the_person(self, step: Step) -> bool:
+        """Whether a call is about just the person who asks: that leads to them, and not to one of their orders."""
+        if step.id in self.lineage.approved or not self.lineage.person:
+            return False
+        scope, born = self._reachable(step), self.lineage.born.get(step.id, 0)
+        rules = self.rules.get(step.tool)
+        about = (rules.targets if rules else frozenset()) or step.args.keys()
+        sources = [
+            each for name in about if name in step.args for each in self._sources(step.args[name], scope, born, "", "")
+        ]
+        return any(
+            each.path in self.lineage.person
+            if each.origin in (Origin.PLAN, Origin.REVISION)
+            else self._persons.get(re.split(r"[.\[]", each.path)[0], False)
+            for each in sources
+        )
 
     def _calls_are_grounded(self, step: Step) -> bool:
         if step.id in self.lineage.approved:

@@ -405,3 +405,13 @@ def test_a_chain_of_references_is_followed_in_linear_time_and_a_circle_ends() ->
         {"id": "b", "tool": "order", "args": {"number": ref("a.number")}},
     ]
     assert judged(*circle, pay(number=ref("a.number")))[0].action is not Action.ALLOW
+
+
+def test_who_asks_leads_to_themselves_and_not_to_one_of_their_many_things() -> None:
+    """`[0]` is the planner's choice: a request about another order has nothing to do with it."""
+    mine = {"id": "o", "tool": "order", "args": {"number": "rosa@example.com"}}
+    for text, action in (("Where is order 77?", Action.ASK), ("I am rosa@example.com. Refund it.", Action.ALLOW)):
+        request = RunRequest(agent="shop", request=text, user="rosa@example.com")
+        assert judged(mine, pay(number=ref("o.items[0].price")), request=request)[0].action is action
+        assert judged(mine, write(ref("o.email")), request=request)[0].action is Action.ALLOW
+        assert judged(write("rosa@example.com"), request=request)[0].action is Action.ALLOW
