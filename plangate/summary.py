@@ -29,10 +29,8 @@ MAX_LINES = 60
 """Lines of a checklist shown at most."""
 MAX_VERDICTS = 20
 """Verdicts named in a summary at most."""
-MAX_VALUE = 1000
-"""Characters of an argument's value shown in a checklist."""
-MAX_WORDS = 120
-"""Characters of a call in words."""
+MAX_VALUE, MAX_WORDS = 1000, 120
+"""Characters of an argument's value shown in a checklist, and of a call in words."""
 
 
 class _Lenient(string.Formatter):
@@ -112,9 +110,9 @@ def gaps(state: RunState) -> list[str]:
     """What is missing from the answer, one line a step; once the run is over, what it didn't come to as well."""
     lines = []
     for item in reports(state):
-        step = state.steps.get(item.id) or StepState(id=item.id)
+        step, pending = state.steps.get(item.id) or StepState(id=item.id), item.status is StepStatus.PENDING
         if state.outcome is not None and not item.status.ended:
-            lines.append(f"{item.title}: {'not begun' if item.status is StepStatus.PENDING else 'not finished'}")
+            lines.append(f"{item.title}: {'not begun' if pending else 'not finished'}")
         elif item.status in (StepStatus.FAILED, StepStatus.REJECTED, StepStatus.CANCELLED):
             lines.append(f"{item.title}: {item.status.value}{f' ({item.reason})' if item.reason else ''}")
         elif step.gap:
@@ -256,9 +254,10 @@ def in_plain_words(state: RunState, *, ended_at: datetime) -> str:
 
 def _compensations(state: RunState) -> list[str]:
     lines = ["", "Effects:", ""] if state.compensations else []
-    for each in state.compensations:
-        became = "undone" if each.undone else f"not undone: {each.reason}"
-        lines.append(f"- {each.summary} — {became}")
+    for each in sorted(state.compensations, key=lambda each: each.undone)[:MAX_LINES]:  # first what is left to do
+        lines.append(f"- {each.summary} — {'undone' if each.undone else f'not undone: {each.reason}'}")
+    if (more := len(state.compensations) - MAX_LINES) > 0:
+        lines.append(f"- … and {more:,} more; {sum(each.undone for each in state.compensations):,} in all were undone")
     return lines
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plangate.approvals import ApprovalDecision, ApprovalRequest, GateStatus
+from plangate.compensation import Compensated
 from plangate.errors import ErrorPayload, ErrorType
 from plangate.runs import CallState, CallStatus, Outcome, Phase, RunState, StepState, StepStatus, Usage
 from plangate.summary import (
@@ -194,3 +195,15 @@ def test_a_run_in_plain_words_says_who_decided_what_and_what_went_wrong() -> Non
                   "Pay 30: approved by kim (fine), changing amount: 30 → 20", "Erase: expired; nobody decided",
                   "What went wrong: it took too long (Timeout)"):  # fmt: skip
         assert piece in text
+
+
+def test_thousands_of_effects_are_told_in_a_few_lines_those_that_are_left_first() -> None:
+    state = state_of({"steps": [step("a")]})
+    state.compensations = [
+        Compensated(call=f"a.{n}", step="a", tool="pay", summary=f"Pay {n}", undone=n < 90, reason="no room")
+        for n in range(100)
+    ]
+    told = in_plain_words(state, ended_at=NOW).split("Effects:")[1].splitlines()
+    assert told[2:4] == ["- Pay 90 — not undone: no room", "- Pay 91 — not undone: no room"]
+    assert told[12] == "- Pay 0 — undone"
+    assert f"- … and {100 - MAX_LINES} more; 90 in all were undone" in told
