@@ -91,17 +91,16 @@ class Sweeper:
             part = closed[start : start + AT_ONCE]
             buried = await asyncio.gather(*(self._bury(run) for run in part))
             done.added += [run for run, new in zip(part, buried, strict=True) if new]
-            alive |= {run for run, new in zip(part, buried, strict=True) if not new}
+            alive |= {run for run, new in zip(part, buried, strict=True) if new is None}
         for run in sorted(stuck - known):
-            await self._letters.add(await self._letter(run, DeadLetterCause.STUCK))
-            done.added.append(run)
+            if await self._letters.add(await self._letter(run, DeadLetterCause.STUCK)):
+                done.added.append(run)
         for run in sorted(stuck & recovered):
-            await self._letters.reopen(await self._letter(run, DeadLetterCause.STUCK))
-            done.reopened.append(run)
+            if await self._letters.reopen(await self._letter(run, DeadLetterCause.STUCK)):
+                done.reopened.append(run)
         for run in sorted((noted - stuck) & (alive | (noted - ended))):  # a reset ends the execution before badly
-            if await self._letters.close_recovered(
-                run, at=datetime.now(UTC), detail="its workflow task succeeds again"
-            ):
+            now, why = datetime.now(UTC), "its workflow task succeeds again"
+            if await self._letters.close_recovered(run, at=now, detail=why, cause=DeadLetterCause.STUCK):
                 done.recovered.append(run)
         return done
 
@@ -117,13 +116,15 @@ class Sweeper:
             log.debug("the server doesn't report problems of runs", reason=str(error))
             return set()
 
-    async def _bury(self, run: str) -> bool:
-        """Write the letter of a closed run; False when a newer execution of it is under way or ended well."""
+    async def _bury(self, run: str) -> bool | None:
+        """Write the letter of a closed run; None when a newer execution of it is under way or ended well.
+
+        False when somebody else was faster.
+        """
         described = await self._client.get_workflow_handle(run).describe()
         if described.status not in _CAUSES:
-            return False
-        await self._letters.add(await self._letter(run, _CAUSES[described.status], at=described.close_time))
-        return True
+            return None
+        return await self._letters.add(await self._letter(run, _CAUSES[described.status], at=described.close_time))
 
     async def _letter(self, run: str, cause: DeadLetterCause, *, at: datetime | None = None) -> DeadLetter:
         error = await self._error(run, cause)

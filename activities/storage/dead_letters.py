@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.ledger import LedgerState
 from activities.storage import tables
-from activities.storage.statements import history_json
+from activities.storage.statements import RECOVERED_MARK, dead_letter_row, history_json, insert_into
 from activities.storage.store import Store
 from plangate.approvals import GateStatus
 from plangate.carrying import unpack
@@ -73,9 +73,10 @@ class DeadLetters:
             return list((await connection.execute(query)).scalars())
 
     async def recovered(self) -> set[str]:
-        """Runs that were stuck and went on by themselves, as far as is known."""
+        """Runs that went on by themselves, as far as is known."""
         query = select(_LETTERS.c.run, _LETTERS.c.history_json).where(
-            _LETTERS.c.cause == DeadLetterCause.STUCK.value, _LETTERS.c.state == DeadLetterState.RESUMED.value
+            _LETTERS.c.state == DeadLetterState.RESUMED.value,
+            _LETTERS.c.history_json.contains(RECOVERED_MARK, autoescape=True),
         )
         async with self._store.reading() as connection:
             rows = list(await connection.execute(query))
@@ -83,9 +84,14 @@ class DeadLetters:
         return {run for run, deeds in last.items() if deeds and deeds[0].action == RECOVERED}
 
     async def reopen(self, letter: DeadLetter) -> int:
-        """Open the letter of a run that was stuck, recovered, and is in trouble again; how often it was, with this."""
+        """Open the letter of a run that recovered and is in trouble again; how often it was, with this.
+
+        0 when it doesn't count as recovered any more: somebody was faster.
+        """
         async with self._store.transaction() as connection:
             before = await _get(connection, letter.run, lock=True)
+            if not _recovered(before):
+                return 0
             times = sum(deed.action == RECOVERED for deed in before.history) + 1
             error = letter.error.model_copy(update={"message": f"{letter.error.message} (time {times})"})
             for statement, row in self._store.dead_letter_rows(letter.model_copy(update={"error": error})):
@@ -94,13 +100,26 @@ class DeadLetters:
             await note(connection, before, deed)
         return times
 
-    async def add(self, letter: DeadLetter) -> None:
-        """Write the dead letter of a run that wrote none; a run that is closed ends in the other tables too."""
+    async def add(self, letter: DeadLetter) -> bool:
+        """Write the dead letter of a run that wrote none; a run that is closed ends in the other tables too.
+
+        False when nothing was written, since what is said here is hearsay and may be old: the run, a person or another
+        sweeper has said something meanwhile, or the run was reset and came to a good end.
+        """
+        fresh = insert_into(self._store.dialect, _LETTERS).on_conflict_do_nothing(index_elements=["run"])
         async with self._store.transaction() as connection:
+            if await _went_on(connection, letter):
+                return False
+            if not (await connection.execute(fresh, dead_letter_row(letter))).rowcount:
+                before = await _get(connection, letter.run, lock=True)
+                stuck = before.cause is DeadLetterCause.STUCK and before.state is DeadLetterState.OPEN
+                if letter.cause is DeadLetterCause.STUCK or not (stuck or _recovered(before)):
+                    return False
             for statement, row in self._store.dead_letter_rows(letter):
                 await connection.execute(statement, row)
             if letter.cause is not DeadLetterCause.STUCK:
                 await _end(connection, letter)
+        return True
 
     async def settle(self, run: str, state: DeadLetterState, deed: Deed) -> None:
         """Note what somebody did, and where the letter stands then.
@@ -114,16 +133,27 @@ class DeadLetters:
                 raise closed(letter)
             await note(connection, letter, deed, state=state)
 
-    async def close_recovered(self, run: str, *, at: datetime, detail: str) -> bool:
-        """Close the open letter of a run that goes on, or went on, by itself; False when there is none."""
+    async def close_recovered(
+        self, run: str, *, at: datetime, detail: str, cause: DeadLetterCause | None = None
+    ) -> bool:
+        """Close the open letter of a run that goes on, or went on, by itself; False when there is none.
+
+        Args:
+            run: The run.
+            at: When it was seen.
+            detail: What was seen.
+            cause: Only a letter of this cause: the run may have failed, and have said so, since it was looked at.
+        """
         open_ = select(_LETTERS.c.run).where(_LETTERS.c.run == run, _LETTERS.c.state == DeadLetterState.OPEN.value)
         async with self._store.reading() as connection:
             if (await connection.execute(open_)).one_or_none() is None:
                 return False
-        try:
-            await self.settle(run, DeadLetterState.RESUMED, Deed(at=at, action=RECOVERED, detail=detail))
-        except InvalidInput:  # somebody dealt with it meanwhile
-            return False
+        async with self._store.transaction() as connection:
+            letter = await _get(connection, run, lock=True)
+            if letter.state is not DeadLetterState.OPEN or (cause is not None and letter.cause is not cause):
+                return False  # somebody dealt with it meanwhile
+            deed = Deed(at=at, action=RECOVERED, detail=detail)
+            await note(connection, letter, deed, state=DeadLetterState.RESUMED)
         return True
 
     async def effects(self, keys: Iterable[str] = (), *, run: str | None = None) -> dict[str, Row[Any]]:
@@ -215,18 +245,31 @@ def _whole(stored: str) -> RunState:
     return state
 
 
+def _recovered(letter: DeadLetter) -> bool:
+    last = letter.history[-1].action if letter.history else ""
+    return letter.state is DeadLetterState.RESUMED and last == RECOVERED
+
+
+async def _went_on(connection: AsyncConnection, letter: DeadLetter) -> bool:
+    """Whether the run came to a good end after what the letter tells of."""
+    runs = tables.runs
+    query = select(runs.c.outcome, runs.c.ended_at).where(runs.c.run == letter.run).with_for_update()
+    row = (await connection.execute(query)).one_or_none()
+    if row is None or row.outcome in (None, Outcome.FAILED.value):
+        return False
+    return row.ended_at is not None and bool(row.ended_at > letter.failed_at)
+
+
 async def _end(connection: AsyncConnection, letter: DeadLetter) -> None:
+    """End a run by hearsay. A good end that it wrote down just before it was terminated never came to be."""
     runs, approvals = tables.runs, tables.approvals
-    await connection.execute(
-        update(runs)
-        .where(runs.c.run == letter.run, runs.c.outcome.is_(None))
-        .values(
-            phase=Phase.ENDED.value,
-            outcome=Outcome.FAILED.value,
-            ended_at=letter.failed_at,
-            summary=func.coalesce(runs.c.summary, letter.error.message),
-        )
-    )
+    ended = {"phase": Phase.ENDED.value, "outcome": Outcome.FAILED.value, "ended_at": letter.failed_at}
+    said = func.coalesce(runs.c.summary, letter.error.message)
+    of_run = runs.c.run == letter.run
+    written = runs.c.outcome.is_not(None) & (runs.c.outcome != Outcome.FAILED.value)
+    undone = {"summary": letter.error.message, "result_json": None}
+    await connection.execute(update(runs).where(of_run, written).values(**ended, **undone))
+    await connection.execute(update(runs).where(of_run, runs.c.outcome.is_(None)).values(**ended, summary=said))
     await connection.execute(
         update(approvals)
         .where(approvals.c.run == letter.run, approvals.c.status == GateStatus.PENDING.value)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Executable, Table, bindparam, or_, update
+from sqlalchemy import Executable, Table, and_, bindparam, not_, or_, update
 from sqlalchemy.dialects import sqlite
 
 from activities.storage import tables
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
 
-_RECOVERED = '{"action":"recovered",'
+RECOVERED_MARK = '{"action":"recovered",'
 """In a letter's history: its run went on by itself."""
+_BY_PEOPLE = ('{"action":"resolved",', '{"action":"resumed",', '{"action":"discarded",')
+"""In a letter's history: a person did something about it."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,21 @@ def statements(dialect: str) -> Statements:
         add_dead_letter=letter.on_conflict_do_update(
             index_elements=["run"],
             set_=_new(letter, letters, but=("history_json",)),
-            # What a person did about it stands; what was known by hearsay gives way to the run's own word.
-            # So does that a run went on by itself: it may end badly all the same.
-            where=or_(
-                letters.c.state == DeadLetterState.OPEN.value,
-                letters.c.cause == DeadLetterCause.STUCK.value,
-                letters.c.history_json.contains(_RECOVERED, autoescape=True),
+            # What a person did about it stands, also when the same end is written once more after it; what was known by
+            # hearsay gives way to the run's own word. So does that a run went on by itself: it may end badly.
+            where=and_(
+                or_(
+                    letters.c.state == DeadLetterState.OPEN.value,
+                    and_(
+                        letters.c.cause == DeadLetterCause.STUCK.value,
+                        letters.c.state == DeadLetterState.DISCARDED.value,
+                    ),
+                    letters.c.history_json.contains(RECOVERED_MARK, autoescape=True),
+                ),
+                or_(
+                    letter.excluded.failed_at > letters.c.failed_at,
+                    and_(*(not_(letters.c.history_json.contains(deed, autoescape=True)) for deed in _BY_PEOPLE)),
+                ),
             ),
         ),
         doubt_effects=update(tables.ledger)

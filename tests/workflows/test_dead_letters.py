@@ -11,13 +11,16 @@ import pytest_asyncio
 from sqlalchemy import text
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
+from temporalio.testing import ActivityEnvironment
 
 from activities.catalogue import Catalogue
+from activities.recording import RecordingActivities
 from activities.storage.dead_letters import DeadLetters
 from plangate.dead_letters import DeadLetterCause, DeadLetterState, Deed
 from plangate.errors import ErrorType, InvalidInput
 from plangate.run_status import RunResult
 from plangate.runs import Outcome, StepStatus
+from plangate.tasks import RecordTask
 from tests.workflows import desk as desks
 from tests.workflows.desk import AGENTS, Desk, eventually, pending, result_of, status_of
 from workers.dead_letters import resume as resuming
@@ -207,6 +210,30 @@ async def test_terminated_runs_get_a_letter_from_the_sweeper_once(
     assert (await result_of(resumed)).outcome is Outcome.COMPLETED
     assert len(desk.effects(tool="look")) == 1
     assert len(desk.effects(tool="pay")) == 1
+
+
+async def test_a_run_that_is_terminated_right_after_its_good_end_was_written_is_one_thing_only(
+    desk: Desk, letters: DeadLetters
+) -> None:
+    """What Temporal says of it holds, whoever writes last: the activity may do so after the run was terminated."""
+    handle = await desk.start(plan={"steps": [{"id": "p", "tool": "pay", "args": {"to": "ann", "amount": 80}}]})
+    await pending(handle)
+    sweeper = Sweeper(desk.client, desk.store, only=frozenset({handle.id}))
+    good = RunResult(run=handle.id, agent="desk", outcome=Outcome.COMPLETED, ended_at=datetime.now(UTC))
+    record = RecordingActivities(desk.store).record
+
+    async def found() -> list[str]:
+        return (await sweeper.sweep()).added
+
+    for late in (False, True):
+        await ActivityEnvironment().run(record, RecordTask(run=handle.id, result=good))
+        if not late:
+            await handle.terminate(reason="by mistake")
+        assert await eventually(found) == [handle.id]
+        assert (await letters.get(handle.id)).state is DeadLetterState.OPEN
+        async with desk.store.reading() as connection:
+            assert (await connection.execute(text("SELECT outcome FROM runs"))).scalar() == "failed"
+    assert (await sweeper.sweep()).added == []
 
 
 async def test_wrong_input_and_time_limits_get_a_letter_too(desk: Desk, letters: DeadLetters) -> None:
