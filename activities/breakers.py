@@ -27,6 +27,10 @@ _LEASE_SLACK = 10.0
 _log = structlog.get_logger("plangate.breakers")
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass
 class Permit:
     """A call may be made; collects what the call says of its dependency."""
@@ -103,7 +107,8 @@ class Breakers:
         store: The project's database.
         rules: When breakers open.
         fresh_seconds: How old what is known may be.
-        clock: The time in UTC; tests set it.
+        clock: This worker's time in UTC; tests set it. By default it is put right by PostgreSQL's, which all workers
+            share: one whose clock is wrong would open a breaker for hours, or for no time at all.
     """
 
     def __init__(
@@ -112,10 +117,11 @@ class Breakers:
         rules: BreakerRules | None = None,
         *,
         fresh_seconds: float = FRESH_SECONDS,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._table = Dependencies(store)
-        self._rules, self._fresh, self._now = rules or BreakerRules(), fresh_seconds, clock
+        self._rules, self._fresh, self._clock = rules or BreakerRules(), fresh_seconds, clock or _utc_now
+        self._shared, self._ahead = clock is None and store.dialect == "postgresql", timedelta(0)
         self._known: dict[str, Breaker] = {}
         self._read_at: float | None = None
         self._reading = asyncio.Lock()
@@ -152,18 +158,20 @@ class Breakers:
     def _answer(self, breaker: Breaker) -> Permit | Refusal:
         until = blocked_until(breaker, self._now())
         if until is None:
-            return Permit(breaker.name, not_before=breaker.paused_until, typical_ms=breaker.latency_ms)
+            until = breaker.paused_until
+            return Permit(breaker.name, not_before=until and until + self._ahead, typical_ms=breaker.latency_ms)
         why = f" ({breaker.last_error})" if breaker.last_error else ""
         return Refusal(breaker.name, until, f"dependency {breaker.name} is down{why}")
 
     async def _try_probe(self, breaker: Breaker, seconds: float) -> Permit | Refusal:
         token, now = uuid.uuid4().hex, self._now()
         until = now + timedelta(seconds=seconds + _LEASE_SLACK)
-        mine = await self._table.take_probe(breaker.name, token, now=now, until=until)
-        await self._refresh(force=True)
-        if mine:
+        if await self._table.take_probe(breaker.name, token, now=now, until=until):
             _log.info("probing a dependency", dependency=breaker.name)
+            taken = {"state": BreakerState.HALF_OPEN, "probe": token, "probe_until": until, "updated_at": now}
+            self._known[breaker.name] = breaker.model_copy(update=taken)
             return Permit(breaker.name, token)
+        await self._refresh(force=True)
         current = self._known.get(breaker.name) or Breaker(name=breaker.name)
         if may_probe(current, self._now()):  # it opened again and is due within an instant: somebody else's turn
             return Refusal(current.name, now + timedelta(seconds=1), f"dependency {current.name} is down")
@@ -239,8 +247,13 @@ class Breakers:
         async with self._reading:
             if force or not self._is_fresh():
                 began = time.monotonic()
+                if self._shared:
+                    self._ahead = self._clock() - await self._table.clock()
                 self._known = {breaker.name: breaker for breaker in await self._table.listed()}
                 self._read_at = began
+
+    def _now(self) -> datetime:
+        return self._clock() - self._ahead
 
     def _is_fresh(self) -> bool:
         return self._read_at is not None and time.monotonic() - self._read_at < self._fresh

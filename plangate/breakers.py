@@ -24,6 +24,8 @@ _SMOOTHING = 0.2
 _PROBE_LOOK = timedelta(seconds=2)
 """While another call probes, others look again after this time."""
 _MAX_DOUBLINGS = 30
+SET_BACK = timedelta(seconds=5)
+"""The clock was set back when a breaker was last changed so far in the future: its times say nothing."""
 KEPT = 200
 """Calls of the window at most."""
 MAX_PAUSE = 60.0
@@ -156,6 +158,8 @@ def blocked_until(breaker: Breaker, now: datetime) -> datetime | None:
 
 def may_probe(breaker: Breaker, now: datetime) -> bool:
     """Whether it is time for a probe that nobody makes yet; who gets the lease in the database makes it."""
+    if breaker.updated_at is not None and breaker.updated_at - now > SET_BACK:
+        return breaker.state is not BreakerState.CLOSED
     if breaker.state is BreakerState.OPEN:
         return breaker.retry_at is None or breaker.retry_at <= now
     return breaker.state is BreakerState.HALF_OPEN and (breaker.probe_until is None or breaker.probe_until <= now)

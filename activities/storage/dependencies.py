@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select, update
+from sqlalchemy import Row, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.storage import tables
 from activities.storage.statements import insert_into
 from activities.storage.store import Store
-from plangate.breakers import Breaker, BreakerState, closed
+from plangate.breakers import SET_BACK, Breaker, BreakerState, closed
 from plangate.errors import InvalidInput
 
 _TABLE = tables.dependencies
@@ -33,6 +33,14 @@ class Dependencies:
         async with self._store.reading() as connection:
             return [_breaker(row) for row in await connection.execute(select(_TABLE).order_by(_TABLE.c.name))]
 
+    async def clock(self) -> datetime:
+        """The time that all workers share: PostgreSQL's own; this machine's where all use one file."""
+        if self._store.dialect != "postgresql":
+            return datetime.now(UTC)
+        async with self._store.reading() as connection:
+            moment: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+        return moment.astimezone(UTC)
+
     async def change(self, name: str, how: Callable[[Breaker], Breaker]) -> Breaker:
         """Change one, alone among all workers; one that isn't known is new.
 
@@ -52,9 +60,11 @@ class Dependencies:
         """Become the one who finds out whether a dependency is back; False when it isn't time, or another one does."""
         due = and_(_TABLE.c.state == BreakerState.OPEN.value, _TABLE.c.retry_at <= now)
         lapsed = and_(_TABLE.c.state == BreakerState.HALF_OPEN.value, _TABLE.c.probe_until <= now)
+        set_back = and_(_TABLE.c.state != BreakerState.CLOSED.value, _TABLE.c.updated_at > now + SET_BACK)
         taken = {"state": BreakerState.HALF_OPEN.value, "probe": token, "probe_until": until, "updated_at": now}
         async with self._store.transaction() as connection:
-            done = await connection.execute(update(_TABLE).where(_TABLE.c.name == name, or_(due, lapsed)).values(taken))
+            may = or_(due, lapsed, set_back)
+            done = await connection.execute(update(_TABLE).where(_TABLE.c.name == name, may).values(taken))
         return done.rowcount == 1
 
     async def note_health(self, name: str, wrong: str, *, at: datetime) -> None:

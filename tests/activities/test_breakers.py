@@ -206,3 +206,58 @@ async def test_without_the_database_calls_are_made(clock: Clock, store: Store, m
     monkeypatch.setattr(Dependencies, "listed", broken)
     monkeypatch.setattr(Dependencies, "change", broken)
     assert await call(breakers(store, clock), ErrorType.UNAVAILABLE)
+
+
+@pytest.mark.parametrize("hours", [1, -1], ids=["fast", "slow"])
+async def test_a_worker_whose_clock_is_wrong_opens_it_for_as_long_as_any_other(
+    store: Store, other: Store, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL the database's clock is everybody's; workers on one file are on one machine."""
+    right, wrong = Breakers(store, fresh_seconds=0), Breakers(other, fresh_seconds=0)
+    if store.dialect == "postgresql":
+        monkeypatch.setattr(wrong, "_clock", lambda: datetime.now(UTC) + timedelta(hours=hours))
+    for _ in range(3):
+        await call(wrong, ErrorType.UNAVAILABLE)
+    for worker in (right, wrong):
+        refusal = await worker.ask("d", seconds=30)
+        assert isinstance(refusal, Refusal)
+        assert timedelta(0) < refusal.until - datetime.now(UTC) <= timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("state_before", [BreakerState.OPEN, BreakerState.HALF_OPEN])
+async def test_when_the_clock_is_set_back_a_probe_is_made_at_once(
+    store: Store, clock: Clock, state_before: BreakerState
+) -> None:
+    worker = breakers(store, clock)
+    for _ in range(3):
+        await call(worker, ErrorType.UNAVAILABLE)
+    if state_before is BreakerState.HALF_OPEN:
+        clock.forward(30)
+        assert isinstance(await worker.ask("d", seconds=30), Permit)  # and its worker dies
+    clock.forward(-3600)
+    probe = await worker.ask("d", seconds=30)
+    assert isinstance(probe, Permit)
+    assert isinstance(await worker.ask("d", seconds=30), Refusal)
+    end(probe)
+    await worker.settle(probe)
+    assert (await state(store)).state is BreakerState.CLOSED
+
+
+async def test_a_probe_whose_lease_is_taken_is_made_though_the_database_is_away_then(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = breakers(store, clock, fresh=3600)
+    for _ in range(3):
+        await call(worker, ErrorType.UNAVAILABLE)
+    clock.forward(30)
+
+    async def broken(*_: object) -> None:
+        raise OSError("no database")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Dependencies, "listed", broken)
+        probe = await worker.ask("d", seconds=30)
+    assert isinstance(probe, Permit)
+    end(probe)
+    await worker.settle(probe)
+    assert (await state(store)).state is BreakerState.CLOSED
