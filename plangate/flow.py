@@ -55,7 +55,7 @@ class Flow(Whence):
             guard = self._steps.get(name)
             if guard is None or guard.when is None:
                 whether[UNKNOWN] = None
-            elif name not in lineage.approved:
+            elif name not in lineage.decided:  # who approved or answered it saw what decides
                 found = self._condition(guard.when, self._of(lineage.born.get(name, 0), "", ""))
                 whether |= {each: None for each in found if not each.trusted}
         scope = self._scope(lineage.for_each)

@@ -59,7 +59,8 @@ def lineage_of(state: RunState, step: Step, tool: str, args: Mapping[str, Any], 
     return Lineage(
         steps=behind,
         born={name: revision for name, revision in born.items() if revision},
-        approved=[each.id for each in behind if _approved(state, each.id)],
+        approved=[each.id for each in behind if _decided(state, each.id, GateStatus.APPROVED)],
+        decided=[each.id for each in behind if _decided(state, each.id, GateStatus.APPROVED, GateStatus.RESPONDED)],
         revision=mine.revision,
         read=list(read),
         faults=any(other.error is not None for other in before),
@@ -115,13 +116,13 @@ def _needs(step: Step) -> list[str]:
     return sorted(reference_roots(step) | condition_roots(step))
 
 
-def _approved(state: RunState, name: str) -> bool:
-    """Whether a person approved every call of a step."""
+def _decided(state: RunState, name: str, *how: GateStatus) -> bool:
+    """Whether a person decided every call of a step so."""
     if name in state.steps and any(not packed.gates_of for packed in state.steps[name].packed):
         return False
     calls = calls_of(state, state.steps[name]) if name in state.steps else []
     gates = (state.gates.get(call.id) for call in calls)
-    return bool(calls) and all(gate is not None and gate.status is GateStatus.APPROVED for gate in gates)
+    return bool(calls) and all(gate is not None and gate.status in how for gate in gates)
 
 
 def _tools(plan: Plan) -> set[str]:

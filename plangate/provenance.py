@@ -122,6 +122,8 @@ class Lineage(BaseModel):
     """Step id → the plan revision in which it was planned; 0 for steps that aren't listed."""
     approved: list[str] = Field(default_factory=list)
     """Steps whose calls a person approved, argument by argument."""
+    decided: list[str] = Field(default_factory=list)
+    """These, and steps whose calls a person answered in the tool's place: what decides about them was seen."""
     revision: int = 0
     """The plan revision in which the call itself was planned."""
     read: list[str] = Field(default_factory=list)

@@ -46,10 +46,11 @@ def print_result(
     headline = Text(f"{mark} {word}", style=style)
     headline.append(f"  {result.run}" + (f" · {took}" if took else ""), style="not bold dim")
     console.print(headline)
-    if result.summary:
-        print_summary(console, _rest(result) if below_plan else result.summary)
+    told = _rest(result) if below_plan else result.summary
+    if told:
+        print_summary(console, told)
     if result.error:
-        if result.error.message not in result.summary:
+        if result.error.message not in told and not (below_plan and _a_step_says_why(result)):
             console.print(Padding(Text(clean(result.error.message), style="red"), (0, 0, 0, 2), expand=False))
         for line in result.error.details:
             console.print(Padding(_item("-", Text(clean(line), style="red")), (0, 0, 0, 4), expand=False))
@@ -69,12 +70,15 @@ def _rest(result: RunResult) -> str:
     if _PLAN_HAD.match(rest):
         _, _, steps = rest.partition("\n\n")
         _, _, rest = steps.partition("\n\n")
-    wrong = result.error.message if result.error else ""
-    if wrong and len(wrong) <= WHY and any(step.reason == wrong for step in result.steps):
-        told = "\n\nWhat went wrong: "
-        before, _, after = f"\n\n{rest}".partition(f"{told}{wrong}")
+    if result.error and _a_step_says_why(result):
+        before, _, after = f"\n\n{rest}".partition(f"\n\nWhat went wrong: {result.error.message}")
         rest = before + after.partition("\n\n")[1] + after.partition("\n\n")[2]
     return rest
+
+
+def _a_step_says_why(result: RunResult) -> bool:
+    wrong = result.error.message if result.error else ""
+    return bool(wrong) and len(wrong) <= WHY and any(step.reason == wrong for step in result.steps)
 
 
 def print_summary(console: Console, markdown: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from plangate.agents import ScopeTool
+from plangate.approvals import ApprovalRequest, GateStatus
 from plangate.flow import REVISED, UNNAMED, UNTRUSTED, Flow, FlowRules, flow_rules
 from plangate.lineage import Memory, lineage_of, plain_lineage
 from plangate.plans import Plan
@@ -340,10 +341,13 @@ def test_a_revision_after_nothing_but_trusted_numbers_is_like_the_first_plan() -
 
 
 def test_what_a_person_approved_is_trusted_afterwards() -> None:
-    from plangate.approvals import ApprovalRequest, GateStatus
+    for paying, answered in ((pay(ref("o.name")), Action.ASK), ({**pay(1), "when": "o.name"}, Action.ALLOW)):
+        _trusted_afterwards(paying, answered)
 
-    steps = [LOOK, pay(ref("o.name")), write(body="x", when="p > `0`")]
-    plan = Plan.model_validate({"steps": steps})
+
+def _trusted_afterwards(paying: dict[str, Any], answered: Action) -> None:
+    """Who answers in a tool's place has seen what decides whether it is done; its arguments are as they were."""
+    plan = Plan.model_validate({"steps": [LOOK, paying, write(body="x", when="p > `0`")]})
     gate = ApprovalRequest(
         id="r/p", run="r", call="p", step="p", tool="refund", digest="d", opened_at=NOW, deadline=NOW
     )
@@ -351,7 +355,11 @@ def test_what_a_person_approved_is_trusted_afterwards() -> None:
         request=REQUEST, started_at=NOW, plan=plan, steps={"p": StepState(id="p", calls=[CallState(id="p")])}
     )
     step = plan.steps[-1]
-    for status, action in ((GateStatus.PENDING, Action.ASK), (GateStatus.APPROVED, Action.ALLOW)):
+    for status, action in (
+        (GateStatus.PENDING, Action.ASK),
+        (GateStatus.RESPONDED, answered),
+        (GateStatus.APPROVED, Action.ALLOW),
+    ):
         state.gates["p"] = gate.model_copy(update={"status": status})
         flow = Flow(RULES, lineage_of(state, step, step.tool, step.args, memory=Memory()))
         assert flow.judge(step.tool, step.args)[0].action is action
