@@ -26,7 +26,7 @@ class ToolError(PlangateError):
         message: What was attempted and why it failed; the planner and people read it.
         transient: True if trying again may help (Temporal retries, by the tool's retry settings).
         permanent: True if the step is to end as a fault, not as an answer of the far side.
-        retry_after: Seconds to wait before the next attempt; only with `transient`.
+        retry_after: Seconds to wait before the next attempt; only with `transient`. No number (NaN) is none.
         type: A more exact type than the kind's default.
 
     Without a flag it is a *business error*: the far side's answer is no, for example "already shipped". It isn't
@@ -50,7 +50,7 @@ class ToolError(PlangateError):
         if permanent:
             default = ErrorType.PERMANENT
         super().__init__(message, type=type or default)
-        self.retry_after = retry_after
+        self.retry_after = None if retry_after is None or math.isnan(retry_after) else retry_after
 
 
 def _nothing(*_: Any) -> None:

@@ -74,6 +74,7 @@ def test_every_fault_has_its_type(error: Exception, type: ErrorType) -> None:
         (ToolError("x", transient=True, retry_after=7), 7, 7),
         (ToolError("x", transient=True, retry_after=-5), 0.001, 0.001),
         (ToolError("x", transient=True, retry_after=1e12), MAX_RETRY_AFTER_SECONDS, MAX_RETRY_AFTER_SECONDS),
+        (ToolError("x", transient=True, retry_after=float("nan")), 2, 4),
         (http(429, retry_after="11"), 11, 11),
         (http(503, retry_after_ms="2500"), 2.5, 2.5),
         (http(429, retry_after="soon"), 2, 4),
