@@ -66,6 +66,22 @@ def judged(error: Exception) -> tuple[PlangateError, int] | None:
     return None
 
 
+def _of_database(error: Exception) -> tuple[PlangateError, int] | None:
+    """A fault of the database while a command uses it: not a defect of Plangate."""
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return None
+    said = " ".join(str(error.orig or "it can't be reached").split())
+    hints = {
+        "full": "make room where it is; nothing was changed",
+        "readonly": "it, its folder and the files beside it have to be writable for you; nothing was changed",
+        "locked": "something else holds it; try again",
+    }
+    details = [hint for word, hint in hints.items() if word in said]
+    return PlangateError(f"the database: {said}", type=ErrorType.UNAVAILABLE, details=details), EXIT_NO_DATABASE
+
+
 def run_command(
     app: Callable[..., Any],
     arguments: Sequence[str],
@@ -91,7 +107,7 @@ def run_command(
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
     except Exception as error:
-        known = judge(error)
+        known = judge(error) or _of_database(error)
         if known is None:
             if os.environ.get("PLANGATE_TRACEBACK"):
                 raise

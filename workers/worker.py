@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import logging
 import os
 import signal
 import sys
@@ -29,7 +28,7 @@ from activities.breakers import Breakers
 from activities.catalogue import Catalogue, agents_folder
 from activities.credentials.cipher import cipher_of
 from activities.credentials.keeper import Credentials
-from activities.credentials.masking import KNOWN, mask_line
+from activities.credentials.masking import KNOWN
 from activities.freeing import FreeingActivities
 from activities.guardrails.forecasting import Forecasts
 from activities.injection.enabling import banner, find_injector
@@ -56,6 +55,7 @@ from plangate.temporal import PlangatePlugin
 from workers.connection import connect, find_target
 from workers.health import serve_health
 from workers.injection import FaultyWorkflows, known_names
+from workers.logs import configure_logs
 from workers.settings import Settings
 from workers.setup import missing_attributes
 from workers.sweeper import sweeping
@@ -290,24 +290,6 @@ def main() -> int:
         print(f"plangate worker: {KNOWN.mask(str(error))}", file=sys.stderr)
         return 3
     return 0
-
-
-def configure_logs(level: str) -> None:
-    """Structured logs: one JSON object a line on stderr."""
-    logging.getLogger("temporalio.activity").setLevel(logging.ERROR)  # a failed call has its own line already
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(default=str),
-            mask_line,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level.upper()),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 if __name__ == "__main__":

@@ -266,7 +266,8 @@ class ModelClient:
             _log.warning("model call over budget", run=call.purpose.run, rule=spent.limit.rule, reason=str(spent))
             raise
         except Exception as error:  # noqa: BLE001 - without the database nobody knows what is left
-            message = f"{attempted} has to wait: the budgets can't be read: {type(error).__name__}: {error}"
+            said = getattr(error, "orig", None) or error  # the database's words, without the library's around them
+            message = f"{attempted} has to wait: the budgets can't be read: {type(said).__name__}: {said}"
             raise application_error(ErrorType.UNAVAILABLE, message, attempt=call.purpose.attempt, delay=2.0) from None
 
     async def _give_back(self, hold: Hold | None, type: ErrorType) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from activities.storage import drifts
+from activities.storage.dependencies import Dependencies
 from activities.storage.drifts import DriftKey
 from activities.storage.migrate import migrate
 from activities.storage.store import Store
@@ -74,3 +77,27 @@ def test_an_unknown_name_says_where_the_names_are(url: str, capsys: pytest.Captu
     assert "'paymets'" in err
     assert "`plangate dependencies` lists them" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("database or disk is full", "make room"),
+        ("attempt to write a readonly database", "writable for you"),
+        ("database is locked", "try again"),
+        ("disk I/O error", ""),
+    ],
+)
+def test_a_database_that_cant_be_written_is_no_defect(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, said: str, hint: str
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise OperationalError("UPDATE x", {}, sqlite3.OperationalError(said))
+
+    asyncio.run(filled(url))
+    monkeypatch.setattr(Dependencies, "reset", broken)
+    assert main(["--reset", "mail"]) == 3
+    told = capsys.readouterr().err
+    assert told.startswith(f"Error: the database: {said}\n")
+    assert hint in told
+    assert "sqlalche.me" not in told
