@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Executable, Row, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Executable, Row, and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.storage import tables
@@ -84,9 +84,15 @@ class Lines:
         await self._store.together(work)
 
     async def announce(self, paces: Mapping[str, ModelPace]) -> None:
-        """Write down which limits hold, for people; dependencies that are no longer limited have none."""
+        """Write down which limits hold, for people; dependencies that are no longer limited have none.
+
+        Where one is raised, nobody waits for what was owed by the old one: that may be hours.
+        """
         insert = insert_into(self._store.dialect, _LINES)
         shown = {name: getattr(insert.excluded, name) for name in _LIMITS}
+        for owed, limit in (("next_at", "requests_per_minute"), ("tokens_at", "tokens_per_minute")):
+            raised = getattr(insert.excluded, limit) > _LINES.c[limit]
+            shown[owed] = case((raised, None), else_=_LINES.c[owed])
         insert = insert.on_conflict_do_update(index_elements=["dependency"], set_=shown)
         none = {name: None for name in _LIMITS if name != "burst"}
         rows = [{**_new(name), **pace.model_dump(include=set(_LIMITS))} for name, pace in paces.items()]

@@ -186,3 +186,20 @@ async def test_limits_are_shown_before_the_first_call(store: Store) -> None:
     await lines.announce({"d": ModelPace(requests_per_minute=30)})
     (standing,) = await lines.listed(NOW)
     assert (standing.dependency, standing.pace.in_words) == ("d", "30 requests a minute")
+
+
+async def test_a_limit_that_is_raised_leaves_no_old_debt(store: Store, clock: Clock) -> None:
+    """A large call under a small limit is paid for hours; who raises the limit doesn't wait for them."""
+    low, high = (ModelPace(tokens_per_minute=limit, requests_per_minute=limit / 100) for limit in (100, 100_000))
+    (before,) = workers(clock, low, store)
+    await before.announce("x")
+    assert isinstance(await before.turn("d", Asking("large", "u", tokens=60_000)), Taken)
+    for limits in (low, ModelPace(tokens_per_minute=50, requests_per_minute=0.5)):
+        (same,) = workers(clock, limits, store)
+        await same.announce("x")
+        wait = await same.turn("d", Asking("next", "u", tokens=1), patience=0)
+        assert isinstance(wait, Wait)
+        assert wait.turn_seconds > 30_000
+    (after,) = workers(clock, high, store)
+    await after.announce("x")
+    assert isinstance(await after.turn("d", Asking("next", "u", tokens=1), patience=0), Taken)
