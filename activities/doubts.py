@@ -25,7 +25,13 @@ class CommitUnclear(PlangateError):
     """The transaction of an effect may have been committed: the database didn't say."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(f"the database did not say whether it was committed: {error}", type=ErrorType.UNAVAILABLE)
+        said = getattr(error, "orig", None) or error  # the database's words, without the library's around them
+        super().__init__(f"the database did not say whether it was committed: {said}", type=ErrorType.UNAVAILABLE)
+
+
+def rolled_back(error: Exception) -> bool:
+    """Whether a failed commit says that nothing was committed: SQLite couldn't write it for want of room."""
+    return getattr(getattr(error, "orig", None), "sqlite_errorname", "") == "SQLITE_FULL"
 
 
 async def weighed(store: Store, key: str, error: BaseException, payload: ErrorPayload) -> ErrorPayload:

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities import faults, ledger
 from activities.checked import AlreadyFailed, Checked
 from activities.claims import Claimed
-from activities.doubts import CommitUnclear
+from activities.doubts import CommitUnclear, rolled_back
 from activities.fencing import GaveUp, Held, Replaced, StillRunning
 from activities.ledger import Entry, LedgerState
 from activities.outliving import Outliving, names_of
@@ -174,6 +174,7 @@ class Outcomes:
 
         Raises:
             CommitUnclear: It hasn't, or not yet. The next attempt, which has to get at the row, knows.
+            Exception: The error itself, when it says that nothing was committed.
         """
         try:
             async with self._store.reading() as conn:
@@ -182,6 +183,8 @@ class Outcomes:
             state = None
         if state is LedgerState.DONE:
             return text
+        if rolled_back(error):
+            raise error
         raise CommitUnclear(error) from error
 
     async def failed_within(self, conn: AsyncConnection, checked: Checked, claimed: Claimed, error: Exception) -> None:

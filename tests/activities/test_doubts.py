@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -110,3 +111,23 @@ async def test_a_commit_that_nobody_acknowledged(
             assert (payload.type, payload.unsure) == (ErrorType.UNAVAILABLE, True)
     assert (await bench.make(bench.call("book"), attempt=2)).result is not None
     assert await bench.bookings() == 1
+
+
+async def test_a_full_disk_commits_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite says so itself: nobody has to be asked whether it took effect."""
+    whole = bench.store.transaction
+
+    @asynccontextmanager
+    async def full() -> Any:
+        said = sqlite3.OperationalError("database or disk is full")
+        said.sqlite_errorname = "SQLITE_FULL"
+        async with whole() as connection:
+            yield connection
+            raise OperationalError("COMMIT", None, said)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store, "transaction", full)
+        _, payload = await bench.fails(bench.call("book"))
+    assert (payload.type, payload.unsure) == (ErrorType.UNAVAILABLE, False)
+    assert payload.message == "book failed: the database answered: database or disk is full"
+    assert (await bench.make(bench.call("book"), attempt=2)).result is not None
