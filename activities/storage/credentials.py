@@ -61,9 +61,13 @@ class CredentialTable:
         return CredentialRow(**row._mapping) if row is not None else CredentialRow(agent=agent, name=name)
 
     async def take(self, seen: CredentialRow, lease: str, *, now: datetime, until: datetime) -> bool:
-        """Become the one who refreshes it; False when another one does, or it isn't any more as it was seen."""
+        """Become the one who refreshes it; False when another one does, or it isn't any more as it was seen.
+
+        A lease that ends much later than one of now would is of a clock that was wrong; nobody waits for it.
+        """
         unchanged = and_(_TABLE.c.refreshes == seen.refreshes, _TABLE.c.failures == seen.failures)
-        free = or_(_TABLE.c.lease == _NONE, _TABLE.c.lease_until <= now)
+        wrong = _TABLE.c.lease_until > until + (until - now)
+        free = or_(_TABLE.c.lease == _NONE, _TABLE.c.lease_until <= now, wrong)
 
         async def work(connection: AsyncConnection) -> bool:
             await self._know(connection, seen.agent, seen.name)

@@ -340,3 +340,12 @@ def test_credentials_of_a_folder(tmp_path: Path) -> None:
     with pytest.raises(BrokenAgent) as caught:
         load_agent(folder)
     assert "has to be async" in str(caught.value.problems[0])
+
+
+async def test_a_lease_of_a_clock_that_is_wrong_is_not_waited_for(bench: Bench, issuer: Issuer) -> None:
+    """Its worker was an hour fast and died, or the machine's clock was set back."""
+    table = CredentialTable(bench.store)
+    then = T0 + timedelta(hours=1)
+    assert await table.take(await table.get("shop", "payments"), "dead", now=then, until=then + timedelta(seconds=15))
+    credentials = Credentials(bench.store, cipher=Cipher(KEY), now=issuer.clock)
+    assert await asyncio.wait_for(obtain(credentials, bench), 3) == issuer.secret(1)
