@@ -6,12 +6,11 @@ arguments, as often as the first plan had it, and no more: what is done is done,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
-from plangate import expressions, strictjson
+from plangate import strictjson
 from plangate.carrying import calls_of
-from plangate.naming import Told
+from plangate.naming import Told, can_be_named, literals_in
 from plangate.plans import Plan, Step
 from plangate.runs import CallStatus, RunState
 
@@ -54,18 +53,6 @@ def arguments_of(step: Step, tool: str) -> dict[str, Any]:
     return step.fallback.args
 
 
-def literals_in(value: Any) -> Iterator[Any]:
-    """Every single literal in an argument as a plan writes it, those of its expressions too."""
-    if isinstance(value, Mapping) and isinstance(value.get(expressions.REF), str):
-        for each in expressions.literals(value[expressions.REF]):
-            yield from literals_in(each)
-    elif isinstance(value, Mapping | list):
-        for each in value.values() if isinstance(value, Mapping) else value:
-            yield from literals_in(each)
-    else:
-        yield value
-
-
 def _tools(step: Step) -> list[str]:
     other = step.fallback.tool if step.fallback else None
     return [step.tool, *([other] if other and other != step.tool else [])]
@@ -93,7 +80,5 @@ def _takes(step: Step, tool: str, first: Step, told: Told) -> bool:
 def _is_known(value: Any, before: Any, told: Told) -> bool:
     known = {strictjson.canonical(each) for each in literals_in(before)}
     return all(
-        strictjson.canonical(each) in known
-        or (isinstance(each, str | int | float) and not isinstance(each, bool) and told.names(each))
-        for each in literals_in(value)
+        strictjson.canonical(each) in known or (can_be_named(each) and told.names(each)) for each in literals_in(value)
     )

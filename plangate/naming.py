@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeGuard
 
 from plangate import expressions, strictjson
 from plangate.runs import RunRequest
@@ -33,19 +33,26 @@ def named_literals(values: Iterable[Any], request: RunRequest) -> list[str]:
     return sorted(text for text, literal in literals.items() if told.names(literal))
 
 
-def scalars(value: Any) -> Iterator[Any]:
-    """The texts and numbers in a value as a plan writes it, those in its expressions too."""
-    if isinstance(value, dict) and isinstance(value.get(expressions.REF), str):
+def literals_in(value: Any) -> Iterator[Any]:
+    """Every single literal in a value as a plan writes it, those of its expressions too."""
+    if isinstance(value, Mapping) and isinstance(value.get(expressions.REF), str):
         for each in expressions.literals(value[expressions.REF]):
-            yield from scalars(each)
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from scalars(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from scalars(each)
-    elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            yield from literals_in(each)
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from literals_in(each)
+    else:
         yield value
+
+
+def scalars(value: Any) -> Iterator[str | int | float]:
+    """Of these, texts and numbers: what a request can name."""
+    return (each for each in literals_in(value) if can_be_named(each))
+
+
+def can_be_named(literal: Any) -> TypeGuard[str | int | float]:
+    """Whether it is a text or a number."""
+    return isinstance(literal, str | int | float) and not isinstance(literal, bool)
 
 
 def only_the_person(named: Iterable[str], request: RunRequest) -> list[str]:

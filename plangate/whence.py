@@ -13,7 +13,8 @@ from typing import Any
 
 from plangate import expressions, strictjson
 from plangate.agents import ScopeTool
-from plangate.first_plan import arguments_of, literals_in
+from plangate.first_plan import arguments_of
+from plangate.naming import literals_in
 from plangate.plans import Step
 from plangate.provenance import Lineage, Origin, Source
 from plangate.shapes import Shape, leaf, shape_of
